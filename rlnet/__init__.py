@@ -1,0 +1,10 @@
+"""Robust networks with few ReLUs for private inference (RLNet, Sarkar et al. 2024, arXiv:2402.05521).
+
+    import rlnet
+    student = rlnet.load("runs/digits/relu-50k/student")
+    logits = student(images, mode="normal")
+
+Shapes use the same letters everywhere: B images, C channels, H W map, K classes, S ReLU sites. Images are float [0, 1].
+"""
+
+from rlnet.trained import load as load

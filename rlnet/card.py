@@ -1,0 +1,66 @@
+"""What a card says beside the result: how to get it again, and on what it was made."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from masks import Masks
+
+PACKAGES = ("torch", "torchvision", "numpy", "albumentations", "onnx", "onnxruntime")
+
+
+def provenance(seed: int, device: torch.device) -> dict[str, object]:
+    """Seed, command, commit, versions and hardware."""
+    hardware = {"device": device.type, "processor": _processor(), "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        hardware["accelerator"] = torch.cuda.get_device_name(device)
+    return {
+        "seed": seed,
+        "command": _command(),
+        "commit": _commit(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "hardware": hardware,
+    }
+
+
+def relu_counts(masks: Masks) -> dict[str, object]:
+    """The ReLUs of a network by site: how many there are and how many are kept."""
+    sites = {name: {"total": mask.numel(), "kept": int(mask.sum())} for name, mask in masks.items()}
+    return {
+        "total": sum(site["total"] for site in sites.values()),
+        "kept": sum(site["kept"] for site in sites.values()),
+        "sites": sites,
+    }
+
+
+def _command() -> str:
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    program = f"python -m {module.name}" if module is not None else Path(sys.argv[0]).name
+    return " ".join([program, *sys.argv[1:]])
+
+
+def _commit() -> str | None:
+    """The commit of the source tree this runs from, marked when files differ from it; None outside a checkout."""
+    git = ["git", "-C", os.path.dirname(__file__)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if status.strip() else "")
+
+
+def _processor() -> str:
+    """The processor's name, or its architecture where the system does not say."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

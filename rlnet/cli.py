@@ -1,0 +1,63 @@
+"""The command line: flags and YAML from a configuration dataclass, errors for people, exit codes.
+
+Exit code 0: done; 2: something the user can put right, said in one line; 130: interrupted, and the same command continues. With
+RLNET_TRACEBACK=1 an error shows where it was raised.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jsonargparse import ActionConfigFile, ArgumentParser
+
+from rlnet.training.distributed import process_group
+
+
+def command(
+    function: Callable[..., object],
+    config_class: type,
+    arguments: list[str] | None = None,
+    positional: Mapping[str, tuple[type, str]] | None = None,
+) -> int:
+    """Runs function(*positional arguments, config) with what the command line says; returns the exit code.
+
+    Flags are the fields of `config_class`, nested ones with dots; `--config FILE.yaml` gives many at once and may be repeated,
+    the later one winning. Unknown keys and wrong types end the program with exit code 2.
+    """
+    positional = positional or {}
+    parser = ArgumentParser(prog=f"python -m {function.__module__}", description=config_class.__doc__.splitlines()[0])
+    for name, (kind, text) in positional.items():
+        parser.add_argument(name, type=kind, help=text)
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of the flags below")
+    parser.add_class_arguments(config_class, fail_untyped=True)
+    try:
+        found = parser.instantiate(parser.parse_args(_with_underscores(sys.argv[1:] if arguments is None else arguments)))
+        config = config_class(**{name: value for name, value in vars(found).items() if name not in (*positional, "config")})
+        with process_group(config.device):
+            function(*(getattr(found, name) for name in positional), config)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues where this one stopped", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, FloatingPointError) as error:
+        if os.environ.get("RLNET_TRACEBACK"):
+            raise
+        print(f"error: {_message(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _with_underscores(arguments: list[str]) -> list[str]:
+    """--relu-budget as --relu_budget, the name of the field; values keep their hyphens."""
+    flags = [argument.partition("=") if argument.startswith("--") else None for argument in arguments]
+    return [
+        argument if flag is None else "--" + flag[0][2:].replace("-", "_") + flag[1] + flag[2]
+        for argument, flag in zip(arguments, flags, strict=True)
+    ]
+
+
+def _message(error: Exception) -> Any:
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; nothing was lost: put that right and run the same command again"
+    return error

@@ -1,0 +1,99 @@
+"""What the three stages of one experiment share: data, device, sites, budget and folders, all checked before anything is written."""
+
+from functools import cached_property
+from typing import Any
+
+from masks import Shape, budget_name, find_sites, parse_budget
+from rlnet.accuracy import hits
+from rlnet.config import Config, plain, stage_config
+from rlnet.data import Dataset, load
+from rlnet.data.batches import TrainingBatches, default_workers
+from rlnet.evaluate import evaluate, named_attack
+from rlnet.models import ModeNetwork
+from rlnet.trained import Facts
+from rlnet.training import distributed
+from rlnet.training.device import resolve
+from rlnet.training.folder import StageFolder
+from rlnet.training.schedule import TrainConfig
+from rlnet.training.views import ViewMaker
+
+
+class Experiment:
+    """One experiment on its data and device. Raises ValueError for every configuration that cannot run."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.compute = resolve(config.device, config.precision, distributed.local_rank())
+        for name in config.evaluation.attacks:
+            named_attack(name, config.attack)
+        self.data: Dataset = load(config.data, config.seed)
+        dataset = config.data.name if config.data.name != "folder" else f"folder:{config.data.root}"
+        self.facts = Facts(
+            network=config.network,
+            dataset=dataset,
+            classes=self.data.classes,
+            image_shape=self.data.image_shape,
+            mean=self.data.mean,
+            std=self.data.std,
+        )
+        self.sites: dict[str, Shape] = find_sites(self.facts.build(), self.facts.example)
+        total = sum(c * h * w for c, h, w in self.sites.values())
+        self.budget = parse_budget(config.relu_budget, total)
+        self.folder = config.experiment / f"relu-{budget_name(self.budget)}"
+        self.views = ViewMaker(config.views, config.attack, config.split_batch, config.seed, self.compute.device)
+        for folder in (self.teacher_folder, self.masks_folder, self.student_folder):
+            folder.check()
+
+    @cached_property
+    def teacher_folder(self) -> StageFolder:
+        return StageFolder(self.config.experiment / "teacher", self._stage("teacher"))
+
+    @cached_property
+    def masks_folder(self) -> StageFolder:
+        return StageFolder(self.folder / "masks", self._stage("masks", budget=self.budget))
+
+    @cached_property
+    def student_folder(self) -> StageFolder:
+        return StageFolder(self.folder / "student", self._stage("student", budget=self.budget))
+
+    def _stage(self, stage: str, **resolved: Any) -> dict[str, Any]:
+        return stage_config(self.config, stage, precision=self.compute.precision, **resolved)
+
+    def new_network(self) -> ModeNetwork:
+        """The all-ReLU network with the seed's random weights, on the device."""
+        return self.facts.build(self.config.seed).to(self.compute.device)
+
+    def batches(self, train: TrainConfig) -> TrainingBatches:
+        """The training batches of a stage, this rank's part."""
+        workers = self.config.workers
+        return TrainingBatches(
+            self.data,
+            self.data.train,
+            batch_size=train.batch_size,
+            seed=self.config.seed,
+            augmented="augmented" in self.config.views,
+            augmix=self.config.augmix,
+            workers=default_workers(self.compute.device.type) if workers < 0 else workers,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+            crop_augmented_separately=self.config.separate_crops,
+        )
+
+    def validate(self, network: ModeNetwork) -> dict[str, float]:
+        """Accuracies on the held-out validation images: clean, and under the training attack if the training has one."""
+        found = {"clean_accuracy": hits(network, self.data.validation, "normal", self.compute).accuracy}
+        if "adversarial" in self.config.views:
+            attack = self.config.attack
+            result = hits(network, self.data.validation, "adversarial", self.compute, attack=attack)
+            found["adversarial_accuracy"] = result.accuracy
+        return found
+
+    def evaluate(self, network: ModeNetwork, name: str) -> tuple[dict, dict]:
+        """The test accuracies and what they rest on (`rlnet.evaluate`); fp32 whatever the training used."""
+        compute = type(self.compute)(self.compute.device, "fp32")
+        config = self.config
+        return evaluate(network, self.data, config.evaluation, config.attack, compute, config.seed, name)
+
+    def evaluation_settings(self) -> dict[str, Any]:
+        """What an evaluation's numbers depend on beside the network."""
+        return plain(self.config.evaluation)

@@ -1,0 +1,186 @@
+"""Stage 2: which ReLUs the student keeps (RLNet Sec. 2.4.2, after SENet, Kundu et al. 2023).
+
+    python -m rlnet.mask_search --relu-budget 50k
+
+1. A sensitivity vector splits the budget over the sites, exactly. 2. Every site starts with a random mask of its count. 3. The
+student, which starts from the teacher's weights, trains on Eq. 6; at the end of each epoch every site keeps its ReLUs where
+|AR - PR|, the difference of the post-ReLU maps summed over the epoch's clean images, is largest. 4. Until the masks settle.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from masks import (
+    Masks,
+    count_kept,
+    exact_topk,
+    get_masks,
+    import_masks,
+    linearize,
+    magnitude_sensitivity,
+    mask_change,
+    normalised_hamming,
+    preset_sensitivity,
+    random_mask,
+    save_masks,
+    waterfill,
+)
+from rlnet import teacher as teacher_stage
+from rlnet.card import provenance, relu_counts
+from rlnet.cli import command
+from rlnet.config import Config, plain
+from rlnet.experiment import Experiment
+from rlnet.models import ModeNetwork, frozen
+from rlnet.trained import from_content, to_content
+from rlnet.training import distributed
+from rlnet.training.distillation import StudentObjective
+from rlnet.training.loop import fit
+
+
+class SearchObjective(StudentObjective):
+    """Eq. 6, while the masks follow the activation differences."""
+
+    def __init__(self, *args: Any, counts: dict[str, int], settle: float):
+        super().__init__(*args, beta=0.0)
+        self.counts, self.settle = counts, settle
+        self.differences = {name: torch.zeros_like(mask, dtype=torch.float32) for name, mask in self.masks.items()}
+
+    @property
+    def masks(self) -> Masks:
+        return get_masks(self.network)
+
+    @torch.no_grad()
+    def see(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> None:
+        """Adds |AR - PR| of the post-ReLU maps, summed over the batch, site by site."""
+        for name, difference in self.differences.items():
+            difference += (student[name].detach().float() - teacher[name].float()).abs().sum(dim=0)
+
+    def end_epoch(self) -> dict[str, float]:
+        """Each site keeps the top r_l of its accumulated differences; all ranks see the sum of all ranks'."""
+        old = self.masks
+        for name, difference in self.differences.items():
+            distributed.sum_over_ranks(difference)
+            linearize(self.network, {name: exact_topk(difference, self.counts[name])})
+            difference.zero_()
+        new = self.masks
+        assert count_kept(new) == sum(self.counts.values())
+        change = mask_change(old, new)
+        self.settled = change < self.settle
+        return {"mask_change": change, "normalised_hamming": normalised_hamming(old, new)}
+
+    def state(self) -> dict[str, Any]:
+        return {"masks": self.masks, "settled": self.settled}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        linearize(self.network, state["masks"])
+        self.settled = state["settled"]
+
+
+def allocate(experiment: Experiment, teacher: ModeNetwork) -> dict[str, int]:
+    """r_l: how many ReLUs each site keeps; their sum is the budget."""
+    sites, config = experiment.sites, experiment.config.search
+    capacities = [c * h * w for c, h, w in sites.values()]
+    if config.sensitivity == "magnitude":
+        found = magnitude_sensitivity(teacher, experiment.facts.example.to(experiment.compute.device), config.density)
+        sensitivity = [found[name] for name in sites]
+    else:
+        sensitivity = preset_sensitivity(config.sensitivity, capacities)
+    return dict(zip(sites, waterfill(sensitivity, capacities, experiment.budget), strict=True))
+
+
+def random_masks(experiment: Experiment, counts: dict[str, int]) -> Masks:
+    """Masks of the counts in random places, drawn by the seed."""
+    seed = np.random.SeedSequence((experiment.config.seed, experiment.budget)).generate_state(1, np.uint64)[0] >> 1
+    generator = torch.Generator().manual_seed(int(seed))
+    return {name: random_mask(experiment.sites[name], count, generator) for name, count in counts.items()}
+
+
+def masks_from_file(experiment: Experiment) -> Masks:
+    """The masks of the file the configuration names. Raises ValueError where they are not of this network or budget."""
+    path = experiment.config.search.masks_file
+    masks = import_masks(path, experiment.sites)
+    if count_kept(masks) != experiment.budget:
+        raise ValueError(
+            f"{path} keeps {count_kept(masks)} ReLUs, not {experiment.budget}; use --relu-budget {count_kept(masks)}"
+        )
+    return masks
+
+
+def run(experiment: Experiment) -> tuple[ModeNetwork, ModeNetwork, dict]:
+    """The partial-ReLU student as the search leaves it, its teacher and the teacher's card; runs whatever is missing."""
+    imported = masks_from_file(experiment) if experiment.config.search.masks_file else None
+    teacher, teacher_card = teacher_stage.run(experiment)
+    folder, compute = experiment.masks_folder, experiment.compute
+    folder.open()
+    if not folder.complete:
+        student = experiment.new_network()
+        if not experiment.config.search.from_scratch:
+            student.load_state_dict(teacher.state_dict())
+        if imported is None:
+            counts = allocate(experiment, teacher)
+            linearize(student, random_masks(experiment, counts))
+            _search(experiment, student.to(compute.device, memory_format=torch.channels_last), teacher, counts)
+        else:
+            linearize(student, imported)
+            folder.save_best({**to_content(student, experiment.facts), "epoch": 0})
+    student, _ = from_content(folder.load_best(compute.device), folder.path / "best.pt")
+    student = student.to(compute.device, memory_format=torch.channels_last)
+    masks = get_masks(student)
+    assert count_kept(masks) == experiment.budget
+    if not folder.complete:
+        if distributed.rank() == 0:
+            name = experiment.config.network.name
+            save_masks(folder.path / "masks.json", masks, network=name, input_shape=experiment.facts.image_shape)
+        folder.write_card(_card(experiment, masks))
+    return student, teacher, teacher_card
+
+
+def _search(experiment: Experiment, student: ModeNetwork, teacher: ModeNetwork, counts: dict[str, int]) -> None:
+    config = experiment.config
+    objective = SearchObjective(
+        student, teacher, experiment.views, config.distillation, counts=counts, settle=config.search.settle
+    )
+    with frozen(teacher, "normal", experiment.compute.dtype):
+        fit(
+            objective,
+            experiment.batches(config.search),
+            config.search,
+            experiment.masks_folder,
+            experiment.compute,
+            validate=lambda: experiment.validate(student),
+            describe=lambda: to_content(student, experiment.facts),
+            keep="last",
+            tensorboard=config.tensorboard,
+        )
+
+
+def _card(experiment: Experiment, masks: Masks) -> dict:
+    folder = experiment.masks_folder
+    history = folder.read_metrics() if (folder.path / "metrics.jsonl").exists() else []
+    return {
+        "kind": "masks",
+        "dataset": experiment.facts.dataset,
+        "network": plain(experiment.config.network),
+        "relu": {"budget": experiment.budget, **relu_counts(masks)},
+        "mask_change": [metrics["mask_change"] for metrics in history],
+        **provenance(experiment.config.seed, experiment.compute.device),
+        "precision": experiment.compute.precision,
+        "seconds": {"training": round(sum(metrics["seconds"] for metrics in history), 1)},
+    }
+
+
+def search_masks(config: Config) -> Masks:
+    """Stages 1 and 2 of an experiment: the masks, bool (C, H, W) by site. Stages that are complete are reused."""
+    return get_masks(run(Experiment(config))[0])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return command(search_masks, Config, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

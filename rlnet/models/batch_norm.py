@@ -1,0 +1,129 @@
+"""Batch norm by mode: one set of statistics and affine parameters per path (Xie et al. 2020, AdvProp; RLNet Sec. 2.3)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+BatchNormKind = Literal["single", "dual", "triple"]
+View = Literal["clean", "augmented", "adversarial"]
+Mode = Literal["normal", "adversarial"]
+
+# Which path a view takes in training, and a mode in use: mode "normal" is the path of the clean view.
+PATHS: dict[str, dict[str, str]] = {
+    "single": {"normal": "shared", "clean": "shared", "augmented": "shared", "adversarial": "shared"},
+    "dual": {"normal": "clean", "clean": "clean", "augmented": "clean", "adversarial": "adversarial"},
+    "triple": {"normal": "clean", "clean": "clean", "augmented": "augmented", "adversarial": "adversarial"},
+}
+
+
+class SyncedBatchNorm2d(nn.BatchNorm2d):
+    """`nn.BatchNorm2d` whose batch statistics are those of the joint batch of all ranks, with gloo as with nccl.
+
+    `nn.SyncBatchNorm` runs on accelerators only; this one runs wherever the process group does. With one process it is
+    `nn.BatchNorm2d`. Every rank must hold equally many images.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+            return super().forward(x)
+        wide = x.float()
+        moments = torch.stack([wide.mean(dim=(0, 2, 3)), wide.square().mean(dim=(0, 2, 3))])
+        mean, square = all_reduce(moments) / dist.get_world_size()
+        variance = (square - mean.square()).clamp(min=0)
+        with torch.no_grad():
+            n = x.numel() // x.shape[1] * dist.get_world_size()
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (n / (n - 1)), self.momentum)
+            self.num_batches_tracked.add_(1)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        return (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+
+
+class ModeBatchNorm2d(nn.Module):
+    """One batch norm per path over C channels; `take(mode)` chooses the path of the forward passes that follow.
+
+    kind: "single", "dual" (clean and augmented images share a path) or "triple"; see `PATHS`. The network that holds it
+    calls `take`, its blocks never do.
+    """
+
+    def __init__(self, channels: int, kind: BatchNormKind):
+        super().__init__()
+        self.routes = PATHS[kind]
+        self.paths = nn.ModuleDict({path: SyncedBatchNorm2d(channels) for path in dict.fromkeys(self.routes.values())})
+        self.path = self.routes["normal"]
+
+    def take(self, mode: str) -> None:
+        """Chooses the path of a mode, or of a view while training."""
+        self.path = self.routes[mode]
+
+    @property
+    def current(self) -> SyncedBatchNorm2d:
+        """The batch norm of the chosen path."""
+        return self.paths[self.path]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.current(x)
+
+
+class NormedConv2d(nn.Conv2d):
+    """A convolution without bias and the mode-wise batch norm of its output: y = bn(conv(x)).
+
+    While the network is `frozen` it is one convolution, with the path's running statistics folded into its weight.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel_size: int, kind: BatchNormKind, stride: int = 1):
+        super().__init__(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        self.bn = ModeBatchNorm2d(c_out, kind)
+        self.folded: tuple[Tensor, Tensor] | None = None
+
+    def fold(self, dtype: torch.dtype) -> None:
+        """Keeps conv and batch norm of the current path as one convolution: w' = w * s, b' = beta - mean * s, s = gamma / std."""
+        bn = self.bn.current
+        scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
+        weight = (self.weight * scale[:, None, None, None]).to(dtype)
+        self.folded = weight, (bn.bias - bn.running_mean * scale).to(dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.folded is not None:
+            return self._conv_forward(x, *self.folded)
+        return self.bn(super().forward(x))
+
+
+@contextmanager
+def frozen(network: nn.Module, mode: str, dtype: torch.dtype | None = None) -> Iterator[None]:
+    """Within the context the network is a constant function of its input: the eval-mode network of one mode.
+
+    No gradient reaches a parameter, no statistic changes, batch norms are folded into the convolutions before them (in
+    `dtype`; None is the type autocast would use now). On leaving, the network is exactly as it was.
+    """
+    training = {module: module.training for module in network.modules()}
+    gradients = {parameter: parameter.requires_grad for parameter in network.parameters()}
+    norms = {module: module.path for module in network.modules() if isinstance(module, ModeBatchNorm2d)}
+    convs = [module for module in network.modules() if isinstance(module, NormedConv2d)]
+    device = next(network.parameters()).device.type
+    if dtype is None:
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+    try:
+        network.eval().requires_grad_(False)
+        for norm in norms:
+            norm.take(mode)
+        with torch.no_grad():
+            for conv in convs:
+                conv.fold(dtype)
+        yield
+    finally:
+        for conv in convs:
+            conv.folded = None
+        for norm, path in norms.items():
+            norm.path = path
+        for module, flag in training.items():
+            module.training = flag
+        for parameter, flag in gradients.items():
+            parameter.requires_grad_(flag)

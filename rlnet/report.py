@@ -1,0 +1,82 @@
+"""The table of a finished run, and its pictures drawn again.
+
+python -m rlnet.report runs/digits/relu-50k
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from rlnet.cli import command
+from rlnet.plots import draw
+
+
+def accuracy_table(rows: dict[str, dict], relus: dict[str, str] | None = None) -> Table:
+    """Accuracies by row name, as a table: CA, NPA and AdvA (the first attack), then the other attacks."""
+    attacks = list(dict.fromkeys(attack for accuracy in rows.values() for attack in accuracy["adversarial"]))
+    table = Table()
+    table.add_column("network")
+    if relus is not None:
+        table.add_column("ReLUs", justify="right")
+    headers = [f"AdvA ({attack.upper()})" if i == 0 else attack.upper() for i, attack in enumerate(attacks)]
+    for header in ("CA", "NPA", *headers):
+        table.add_column(header, justify="right")
+    for name, accuracy in rows.items():
+        values = [accuracy["clean"], accuracy["corrupted"], *(accuracy["adversarial"].get(a) for a in attacks)]
+        cells = ["-" if value is None else f"{value:.1%}" for value in values]
+        table.add_row(name, *([] if relus is None else [relus[name]]), *cells)
+    return table
+
+
+def show(card: dict, folder: Path) -> None:
+    """Prints what a finished student is worth and where it lies."""
+    relu, images = card["relu"], card["evaluation"]["images"]
+    table = accuracy_table(
+        {"all-ReLU teacher": card["teacher"], "partial-ReLU student": card["accuracy"]},
+        {"all-ReLU teacher": f"{relu['total']:,}", "partial-ReLU student": f"{relu['kept']:,}"},
+    )
+    table.title = f"{card['network']['name']} (width {card['network']['width']}) on {card['dataset']}"
+    console = Console()
+    console.print(table)
+    low, high = card["evaluation"]["ci95"]["clean"]
+    attack = card["evaluation"]["attack"]
+    console.print(
+        f"CA clean, NPA the mean over 15 corruptions x 5 severities (mode normal), AdvA at eps {attack['eps']} (mode adversarial); "
+        f"{images['clean']:,} test images, the student's CA lies in [{low:.1%}, {high:.1%}] (95%)."
+    )
+    console.print(f"{folder}/card.json, student.onnx, best.pt and plots", highlight=False)
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Prints a finished run's table and draws its pictures again.
+
+    Args:
+        device: not used; every command has it.
+    """
+
+    device: Literal["cpu"] = "cpu"
+
+
+def report(path: Path, config: ReportConfig) -> None:
+    """Prints the table of a student's folder (or its budget's folder) and draws its pictures."""
+    folder = path if (path / "card.json").exists() else path / "student"
+    try:
+        card = json.loads((folder / "card.json").read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path} is not the folder of a finished student, such as runs/digits/relu-50k") from None
+    draw(folder)
+    show(card, folder)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return command(report, ReportConfig, arguments, positional={"path": (Path, "a budget's or student's folder")})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

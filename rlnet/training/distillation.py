@@ -1,0 +1,104 @@
+"""The student's objective: three-way robust distillation from the all-ReLU teacher (RLNet Sec. 2.4.3)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from distill import PramForm, ce_by_view, kd_kl, kl_by_view, pram_by_view
+from masks import capture
+from rlnet.data.batches import Batch
+from rlnet.models import ModeNetwork
+from rlnet.training.objective import Objective, mean_over_views, named
+from rlnet.training.views import ViewMaker
+
+PRAM_VIEWS = ("clean", "augmented")  # Eq. 5 leaves the adversarial view out
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """The losses of the student, Eq. 6 (mask search) and Eq. 7 (fine-tuning).
+
+    Args:
+        ce: weight of the cross-entropy, Eq. 2.
+        kl: weight of the distillation from the teacher's clean prediction, Eq. 3.
+        beta: weight of the post-ReLU activation mismatch, Eq. 5; fine-tuning only.
+        temperature: of the distillation.
+        attack_temperature: of the KL that the student's attack maximises (1 in RSLAD, 4 in RLNet's public code).
+        pram: Eq. 4 on every site as printed, or attention transfer on the stages' ends as released; beta belongs to the form.
+    """
+
+    ce: float = 1.0
+    kl: float = 1.0
+    beta: float = 1000.0
+    temperature: float = 4.0
+    attack_temperature: float = 1.0
+    pram: PramForm = "released"
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and self.attack_temperature > 0):
+            raise ValueError("distillation.temperature and attack_temperature are above 0")
+        if min(self.ce, self.kl, self.beta) < 0:
+            raise ValueError("distillation.ce, kl and beta are weights, at least 0")
+
+
+class StudentObjective(Objective):
+    """L_kl + L_ce + beta L_PRAM of a partial-ReLU student, whose attack maximises the KL from the teacher's clean prediction.
+
+    teacher: within `frozen(teacher, "normal")` for as long as the objective is in use.
+    """
+
+    def __init__(self, student: ModeNetwork, teacher: ModeNetwork, views: ViewMaker, config: DistillationConfig, beta: float):
+        self.network, self.teacher, self.views, self.config = student, teacher, views, config
+        self.pram_views = tuple(view for view in views.names if view in PRAM_VIEWS) if beta > 0 else ()
+        self.pram_sites = None if config.pram == "printed" else list(student.stage_sites)
+        self.weights = {
+            **mean_over_views("ce", config.ce, views.names),
+            **mean_over_views("kl", config.kl, views.names),
+            **mean_over_views("pram", beta, self.pram_views),
+        }
+
+    def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
+        views, start, start_labels = self.views.clean_and_augmented(batch)
+        # 1. What the teacher sees: the clean images (and, for PRAM, the augmented ones), along its normal path.
+        targets, teacher_maps = self._teacher(views.images)
+        # 2. The adversarial view, against the student as it is now.
+        if "adversarial" in self.views.names:
+            views.labels["adversarial"] = start_labels
+            split = self.views.split_batch
+            targets["adversarial"] = self._teacher({"clean": start})[0]["clean"] if split else targets["clean"]
+            temperature = self.config.attack_temperature
+            views.images["adversarial"] = self.views.adversarial(
+                self.network, lambda logits: kd_kl(logits, targets["adversarial"], temperature), start, epoch, step
+            )
+        # 3. What the student makes of every view, and the losses.
+        logits, maps = {}, {}
+        with capture(self.network) as latest:
+            for view, images in views.images.items():
+                logits[view] = self.network(images, mode=view)
+                maps[view] = dict(latest)
+        self.see(maps["clean"], teacher_maps["clean"])
+        terms = named("ce", ce_by_view(logits, views.labels))
+        terms |= named("kl", kl_by_view(logits, targets, self.config.temperature))
+        if self.pram_views:
+            chosen = {view: self._pram_maps(maps[view]) for view in self.pram_views}
+            terms |= named("pram", pram_by_view(chosen, teacher_maps, self.config.pram))
+        return terms
+
+    def see(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> None:
+        """Hook for the mask search: the post-ReLU maps of both networks on the clean view, site -> (B, C, H, W)."""
+
+    @torch.no_grad()
+    def _teacher(self, images: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+        """Targets by view, all of them the clean prediction (Eq. 3), and the teacher's maps by view."""
+        maps = {}
+        with capture(self.teacher) as latest:
+            clean = self.teacher(images["clean"])
+            maps["clean"] = dict(latest)
+            if "augmented" in self.pram_views and "augmented" in images:
+                self.teacher(images["augmented"])
+                maps["augmented"] = dict(latest)
+        return dict.fromkeys(images, clean), maps
+
+    def _pram_maps(self, maps: dict[str, Tensor]) -> dict[str, Tensor]:
+        return maps if self.pram_sites is None else {name: maps[name] for name in self.pram_sites}

@@ -1,0 +1,51 @@
+"""How long and how fast a stage learns."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One stage of training with SGD.
+
+    Args:
+        epochs: passes over the training images.
+        batch_size: images per step, over all ranks.
+        lr: learning rate at the start, or at the top of the warm-up.
+        schedule: step multiplies the rate by 0.1 at 62.5%, 75% and 87.5% of the epochs (RLNet Sec. A.2.1); cosine lets it
+            fall to 0; constant leaves it.
+        warmup_epochs: epochs over which the rate rises linearly from 0.
+        momentum: of SGD.
+        weight_decay: of SGD, on all parameters.
+        validate_every: epochs between two validations; the last epoch is always validated.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    lr: float = 0.05
+    schedule: Literal["step", "cosine", "constant"] = "step"
+    warmup_epochs: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    validate_every: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a stage needs at least 1")
+        if not self.lr > 0:
+            raise ValueError(f"lr is {self.lr}; a learning rate is above 0")
+
+
+def learning_rate(config: TrainConfig, epoch: float) -> float:
+    """The learning rate at a point of the training, given in epochs (a step within an epoch is a fraction)."""
+    if epoch < config.warmup_epochs:
+        return config.lr * epoch / config.warmup_epochs
+    t = epoch / config.epochs
+    factors = {
+        "step": lambda: 0.1 ** sum(math.floor(epoch) >= config.epochs * at for at in (0.625, 0.75, 0.875)),
+        "cosine": lambda: 0.5 * (1 + math.cos(math.pi * t)),
+        "constant": lambda: 1.0,
+    }
+    return config.lr * factors[config.schedule]()

@@ -1,0 +1,364 @@
+"""The corruptions against independent references, on one image or by statistics, and their common properties."""
+
+import colorsys
+import math
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor
+
+from rlnet.data.corruptions import CORRUPTIONS, EXTRA, corrupt
+from rlnet.data.corruptions.blur import soft_disk
+from rlnet.data.corruptions.constants import CONSTANTS
+from rlnet.data.corruptions.elastic import affine_places, sample
+from rlnet.data.corruptions.glass import neighbours, sources
+from rlnet.data.corruptions.motion import smear
+from rlnet.data.corruptions.plasma import plasma
+from rlnet.data.corruptions.separable import gaussian_filter, zoom
+
+ALL = CORRUPTIONS + EXTRA
+SEVERITIES = range(1, 6)
+LEVEL = 1 / 255
+# The benchmark's own constants do not rise for these: moves shrink while blurs grow, frost hides the image it
+# brightened, saturation first falls and then rises, water turns to mud.
+NOT_MONOTONE = {"glass_blur", "frost", "elastic_transform", "spatter", "saturate"}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def smooth_images(count: int, height: int, width: int) -> Tensor:
+    """Sums of plane waves, weaker at higher frequencies as in photographs; (count, 3, height, width), 8-bit."""
+    generator = seeded(1)
+    down, right = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    waves = torch.zeros(count, 3, height, width)
+    for octave in range(1, 5):
+        frequency = 2 * math.pi * octave * torch.randn(count, 3, 2, 1, 1, generator=generator)
+        phase = 2 * math.pi * torch.rand(count, 3, 1, 1, generator=generator)
+        waves += torch.sin(frequency[:, :, 0] * right + frequency[:, :, 1] * down + phase) / octave
+    return ((0.5 + 0.2 * waves).clamp(0, 1) * 255).round() / 255
+
+
+def random_image(side: int = 32) -> Tensor:
+    return torch.randint(256, (1, 3, side, side), generator=seeded(2)) / 255
+
+
+def levels(image: Tensor) -> np.ndarray:
+    """(1, 3, H, W) floats as (H, W, 3) uint8."""
+    return (image[0] * 255).round().to(torch.uint8).movedim(0, -1).contiguous().numpy()
+
+
+def per_pixel(image: Tensor, change) -> Tensor:
+    """Applies change(h, s, v) -> (h, s, v) to every pixel through Python's colorsys."""
+    out = np.empty((*image.shape[2:], 3))
+    for place in np.ndindex(*image.shape[2:]):
+        out[place] = colorsys.hsv_to_rgb(*change(*colorsys.rgb_to_hsv(*image[0, :, *place].tolist())))
+    return torch.from_numpy(out).movedim(-1, 0)[None].float()
+
+
+def assert_truncated(corrupted: Tensor, exact: Tensor) -> None:
+    """corrupted is exact (floats), cut off to the 8-bit grid: below by less than a level."""
+    gap = exact.clamp(0, 1) - corrupted
+    assert gap.min() > -0.01 * LEVEL
+    assert gap.max() < 1.01 * LEVEL
+
+
+# Common properties
+
+
+def test_names_are_those_of_the_benchmark() -> None:
+    assert len(CORRUPTIONS) == 15
+    assert (CORRUPTIONS[0], CORRUPTIONS[7], CORRUPTIONS[-1]) == ("gaussian_noise", "snow", "jpeg_compression")
+    assert set(EXTRA) == {"speckle_noise", "gaussian_blur", "spatter", "saturate"}
+    assert set(ALL) == set(CONSTANTS)
+    assert all(len(rows) == 5 for sizes in CONSTANTS.values() for rows in sizes.values())
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("shape", [(32, 32), (8, 8), (64, 64), (40, 72)])
+def test_shape_range_grid_and_repeatability(name: str, shape: tuple[int, int]) -> None:
+    images = smooth_images(3, *shape)
+    images[2] = images[2, :1]  # one gray image
+    untouched = images.clone()
+    for severity in SEVERITIES:
+        corrupted = corrupt(images, name, severity, generator=seeded())
+        assert corrupted.shape == images.shape
+        assert corrupted.dtype == torch.float32
+        assert 0 <= corrupted.min() <= corrupted.max() <= 1
+        assert torch.equal((corrupted * 255).round() / 255, corrupted)
+        # On 8 pixels a zoom by a few percent is none.
+        assert (name, shape) == ("zoom_blur", (8, 8)) or not torch.equal(corrupted, images)
+        assert torch.equal(corrupted, corrupt(images, name, severity, generator=seeded()))
+    assert torch.equal(images, untouched)
+
+
+@pytest.mark.parametrize(
+    "name", ["gaussian_noise", "glass_blur", "motion_blur", "snow", "frost", "fog", "elastic_transform"]
+)
+def test_images_of_a_batch_and_seeds_differ(name: str) -> None:
+    twins = smooth_images(1, 32, 32).expand(2, -1, -1, -1)
+    first = corrupt(twins, name, 3, generator=seeded(0))
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first, corrupt(twins, name, 3, generator=seeded(1)))
+
+
+@pytest.mark.parametrize("side", [32, 64])
+@pytest.mark.parametrize("name", sorted(set(ALL) - NOT_MONOTONE))
+def test_change_does_not_fall_with_severity(name: str, side: int) -> None:
+    images = smooth_images(32, side, side)
+    changes = [(corrupt(images, name, s, generator=seeded()) - images).abs().mean().item() for s in SEVERITIES]
+    assert changes == sorted(changes)
+    assert changes[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("images", "name", "severity", "message"),
+    [
+        (torch.zeros(1, 3, 32, 32), "rain", 1, "'rain'.*gaussian_noise"),
+        (torch.zeros(1, 3, 32, 32), "fog", 0, "severity is 0.*1 to 5"),
+        (torch.zeros(1, 3, 32, 32), "fog", 6, "severity is 6"),
+        (torch.zeros(1, 1, 32, 32), "fog", 1, r"\(1, 1, 32, 32\).*three channels"),
+        (torch.zeros(3, 32, 32), "fog", 1, r"\(3, 32, 32\)"),
+        (torch.zeros(1, 3, 4, 32), "fog", 1, "resize"),
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "fog", 1, "uint8.*/ 255"),
+        (torch.full((1, 3, 32, 32), 255.0), "fog", 1, "255.*scale"),
+    ],
+)
+def test_errors_name_the_value_and_the_remedy(images: Tensor, name: str, severity: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        corrupt(images, name, severity, generator=seeded())
+
+
+# Noise
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_noise_statistics(severity: int) -> None:
+    gray = torch.full((64, 3, 32, 32), 0.5)
+
+    def corrupted(name: str) -> Tensor:
+        return (
+            corrupt(gray, name, severity, generator=seeded()) + 0.5 * LEVEL
+        )  # truncation takes half a level on average
+
+    sigma = (0.04, 0.06, 0.08, 0.09, 0.10)[severity - 1]
+    photons = (500, 250, 100, 75, 50)[severity - 1]
+    amount = (0.01, 0.02, 0.03, 0.05, 0.07)[severity - 1]
+    assert corrupted("gaussian_noise").std() == pytest.approx(sigma, rel=0.02)
+    assert corrupted("shot_noise").mean() == pytest.approx(0.5, abs=1e-3)
+    assert corrupted("shot_noise").std() == pytest.approx(math.sqrt(0.5 / photons), rel=0.02)
+    assert corrupted("speckle_noise").std() == pytest.approx(0.5 * (0.06, 0.1, 0.12, 0.16, 0.2)[severity - 1], rel=0.02)
+    impulse = corrupt(gray, "impulse_noise", severity, generator=seeded())
+    assert (impulse == 1).float().mean() == pytest.approx(amount / 2, rel=0.1)
+    assert (impulse == 0).float().mean() == pytest.approx(amount / 2, rel=0.1)
+
+
+# Blur
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_defocus_is_opencvs_filter(severity: int) -> None:
+    radius, alias = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))[severity - 1]
+    x, y = np.meshgrid(np.arange(-8, 9), np.arange(-8, 9))
+    disk = (x**2 + y**2 <= radius**2).astype(np.float32)
+    kernel = cv2.GaussianBlur(disk / disk.sum(), (3, 3), sigmaX=alias)
+    image = random_image()
+    exact = cv2.filter2D(image[0].movedim(0, -1).numpy(), -1, kernel)
+    assert_truncated(
+        corrupt(image, "defocus_blur", severity, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None]
+    )
+
+
+@pytest.mark.parametrize("radius", [0.3, 3.0, 10.5])
+def test_soft_disk_sums_to_one(radius: float) -> None:
+    assert soft_disk(radius, 0.5).sum() == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "truncate", "edge"), [(1.0, 4.0, "nearest"), (6.4, 3.0, "mirror"), (20.0, 4.0, "nearest")]
+)
+def test_gaussian_filter_is_scipys(sigma: float, truncate: float, edge: str) -> None:
+    image = random_image()[0, :, :20]
+    mode = {"nearest": "nearest", "mirror": "reflect"}[edge]
+    expected = ndimage.gaussian_filter(image.numpy(), (0, sigma, sigma), truncate=truncate, mode=mode)
+    torch.testing.assert_close(gaussian_filter(image, sigma, truncate=truncate, edge=edge), torch.from_numpy(expected))
+
+
+def test_gaussian_blur_is_opencvs() -> None:
+    image = random_image()
+    exact = cv2.GaussianBlur(image[0].movedim(0, -1).numpy(), (9, 9), 1, borderType=cv2.BORDER_REPLICATE)
+    assert_truncated(
+        corrupt(image, "gaussian_blur", 5, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None]
+    )
+
+
+@pytest.mark.parametrize("reach", [1, 2, 3])
+def test_glass_equals_walking_pixel_by_pixel(reach: int) -> None:
+    copies = neighbours(2, 9, 11, reach, seeded())
+    for flat, found in zip(copies, sources(copies), strict=True):
+        walked = np.arange(9 * 11)
+        for row in range(9 - reach, reach, -1):
+            for column in range(11 - reach, reach, -1):
+                walked[row * 11 + column] = walked[flat[row * 11 + column]]
+        assert found.tolist() == walked.tolist()
+    moves = copies - torch.arange(99)
+    assert -reach * 12 <= moves.min() < 0  # 12: one row and one column
+    assert moves.max() <= (reach - 1) * 12
+
+
+def test_smear_equals_a_loop_over_pixels() -> None:
+    image, radius, sigma, angle = random_image()[:, :1, :10, :12], 3, 1.5, math.radians(-37)
+    weights = np.exp(-(np.arange(7) ** 2) / (2 * sigma**2))
+    expected = np.zeros((10, 12))
+    for row, column in np.ndindex(10, 12):
+        for step, weight in enumerate(weights / weights.sum()):
+            r = min(max(row + math.ceil(step * math.sin(angle) - 0.5), 0), 9)
+            c = min(max(column + math.ceil(step * math.cos(angle) - 0.5), 0), 11)
+            expected[row, column] += weight * image[0, 0, r, c].item()
+    found = smear(image, radius, sigma, torch.tensor([angle]))[0, 0]
+    torch.testing.assert_close(found, torch.from_numpy(expected).float(), atol=1e-4, rtol=0)
+
+
+def scipys_zoom(image: Tensor, factor: float) -> Tensor:
+    """The middle of image (32, 32), magnified by scipy and cut to (32, 32)."""
+    inner = math.ceil(32 / factor)
+    start = (32 - inner) // 2
+    stretched = ndimage.zoom(image.numpy()[start : start + inner, start : start + inner], factor, order=1)
+    trim = (stretched.shape[0] - 32) // 2
+    return torch.from_numpy(stretched[trim : trim + 32, trim : trim + 32].copy())
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01, 1.13, 1.25, 2.25])
+def test_zoom_is_scipys(factor: float) -> None:
+    image = random_image()[0, 0]
+    torch.testing.assert_close(zoom(image, factor), scipys_zoom(image, factor), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_zoom_blur_is_the_mean_over_numpys_range(severity: int) -> None:
+    image = random_image()
+    factors = np.arange(1, (1.06, 1.11, 1.16, 1.21, 1.26)[severity - 1], 0.01)
+    zooms = [torch.stack([scipys_zoom(channel, factor) for channel in image[0]]) for factor in factors.tolist()]
+    exact = (image + sum(zooms)) / (len(factors) + 1)
+    assert_truncated(corrupt(image, "zoom_blur", severity, generator=seeded()), exact)
+
+
+# Weather
+
+
+@pytest.mark.parametrize("side", [2, 32])
+def test_plasma_is_stretched_and_rougher_with_slower_decay(side: int) -> None:
+    def roughness(decay: float) -> float:
+        clouds = plasma(64, side, decay, seeded())
+        assert torch.equal(clouds.amin((1, 2)), torch.zeros(64))
+        assert torch.equal(clouds.amax((1, 2)), torch.ones(64))
+        return clouds.diff(dim=2).abs().mean().item()
+
+    assert side == 2 or roughness(1.75) > 1.2 * roughness(3)
+    roughness(2)
+
+
+def test_fog_leaves_black_images_black_and_draws_others_together() -> None:
+    assert corrupt(torch.zeros(1, 3, 32, 32), "fog", 5, generator=seeded()).max() == 0
+    images = smooth_images(4, 32, 32)
+    assert (corrupt(images, "fog", 1, generator=seeded()).amax((1, 2, 3)) <= images.amax((1, 2, 3))).all()
+
+
+def test_snow_and_frost_brighten_black() -> None:
+    black = torch.zeros(8, 3, 32, 32)
+    assert (corrupt(black, "snow", 5, generator=seeded()).mean((1, 2, 3)) > 0.05).all()
+    frost = corrupt(black, "frost", 5, generator=seeded())
+    assert (frost.mean((1, 2, 3)) > 0.05).all()
+    assert frost.max() <= 0.45
+    assert frost[:, 2].mean() > frost[:, 0].mean()  # bluish
+
+
+def test_spatter_changes_few_pixels_towards_its_colour() -> None:
+    gray = torch.full((16, 3, 32, 32), 128 / 255)
+    water = corrupt(gray, "spatter", 1, generator=seeded()) - gray
+    mud = corrupt(gray, "spatter", 5, generator=seeded()) - gray
+    assert water.min() >= 0
+    assert mud.max() <= 0
+    assert water[:, 1].sum() > water[:, 0].sum() > 0  # turquoise
+    assert mud[:, 2].sum() < mud[:, 0].sum() < 0  # brown
+    for change in (water, mud):
+        assert 0 < (change != 0).any(1).float().mean() < 0.3
+
+
+# Digital
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_brightness_and_saturate_are_colorsyss(severity: int) -> None:
+    image = random_image(8)
+    image[0, :, :2] = image[0, :1, :2]  # gray rows
+    image[0, :, 2] = 0
+    offset = (0.05, 0.1, 0.15, 0.2, 0.3)[severity - 1]
+    factor, shift = ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))[severity - 1]
+    brighter = per_pixel(image, lambda h, s, v: (h, s, min(v + offset, 1)))
+    assert_truncated(corrupt(image, "brightness", severity, generator=seeded()), brighter)
+    saturated = per_pixel(image, lambda h, s, v: (h, min(factor * s + shift, 1), v))
+    assert_truncated(corrupt(image, "saturate", severity, generator=seeded()), saturated)
+
+
+def test_contrast_by_hand() -> None:
+    image = torch.zeros(1, 3, 8, 8)
+    image[0, 0, :4] = 0.8  # the first channel's mean is 0.4
+    image[0, 1] = 0.5
+    corrupted = corrupt(image, "contrast", 2, generator=seeded())[0]  # factor 0.5
+    assert corrupted[0].unique().tolist() == pytest.approx([51 / 255, 153 / 255])  # 0.2 and 0.6
+    assert corrupted[1].unique().tolist() == pytest.approx([127 / 255])
+    assert corrupted[2].max() == 0
+
+
+@pytest.mark.parametrize("side", [32, 64])
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_pixelate_is_pillows_box(severity: int, side: int) -> None:
+    image = random_image(side)
+    fraction = {32: (0.95, 0.9, 0.85, 0.75, 0.65), 64: (0.9, 0.8, 0.7, 0.6, 0.5)}[side][severity - 1]
+    small = Image.fromarray(levels(image)).resize((int(side * fraction),) * 2, Image.Resampling.BOX)
+    expected = np.asarray(small.resize((side, side), Image.Resampling.BOX))
+    assert np.array_equal(levels(corrupt(image, "pixelate", severity, generator=seeded())), expected)
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_jpeg_is_opencvs(severity: int) -> None:
+    image = smooth_images(1, 32, 32)
+    quality = (80, 65, 58, 50, 40)[severity - 1]
+    _, stream = cv2.imencode(".jpg", levels(image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    expected = cv2.imdecode(stream, cv2.IMREAD_COLOR)[..., ::-1]
+    assert np.array_equal(levels(corrupt(image, "jpeg_compression", severity, generator=seeded())), expected)
+
+
+@pytest.mark.parametrize(("repeat_border", "mode"), [(True, "reflect"), (False, "mirror")])
+def test_sample_is_scipys(repeat_border: bool, mode: str) -> None:
+    image = random_image()[:, :, :20]
+    right, down = (40 * torch.rand(1, 20, 32, generator=seeded(seed)) - 5 for seed in (0, 1))
+    expected = [ndimage.map_coordinates(c.numpy(), [down[0], right[0]], order=1, mode=mode) for c in image[0]]
+    found = sample(image, right, down, repeat_border=repeat_border)[0]
+    torch.testing.assert_close(found, torch.from_numpy(np.stack(expected)), atol=1e-4, rtol=0)
+
+
+def test_affine_places_are_opencvs() -> None:
+    steps = 3 * (2 * torch.rand(4, 3, 2, generator=seeded()) - 1)
+    right, down = affine_places(torch.empty(4, 3, 32, 40), 3, seeded())
+    rest = np.float32([[30, 26], [30, 6], [10, 6]])  # the middle, (20, 16), plus or minus 32 // 3
+    rows, columns = np.mgrid[:32, :40]
+    for index, moved in enumerate(rest + steps.numpy()):
+        inverse = cv2.invertAffineTransform(cv2.getAffineTransform(rest, moved))
+        expected = inverse @ np.stack([columns.ravel(), rows.ravel(), np.ones(32 * 40)])
+        found = torch.stack([right[index].flatten(), down[index].flatten()])
+        torch.testing.assert_close(found, torch.from_numpy(expected).float(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_elastic_keeps_a_flat_image_and_moves_a_ramp_little(severity: int) -> None:
+    flat = torch.full((2, 3, 32, 32), 100 / 255)
+    assert (corrupt(flat, "elastic_transform", severity, generator=seeded()) - flat).abs().max() <= LEVEL * 1.01
+    ramp = torch.linspace(0, 1, 32).expand(64, 3, 32, 32)
+    assert 0.005 < (corrupt(ramp, "elastic_transform", severity, generator=seeded()) - ramp).abs().mean() < 0.15
