@@ -2,6 +2,7 @@
 
 import colorsys
 import math
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -26,6 +27,15 @@ LEVEL = 1 / 255
 # The benchmark's own constants do not rise for these: moves shrink while blurs grow, frost hides the image it
 # brightened, saturation first falls and then rises, water turns to mud.
 NOT_MONOTONE = {"glass_blur", "frost", "elastic_transform", "spatter", "saturate"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Many tiny operations: on a busy machine torch's threads would wait for each other far longer than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -53,7 +63,7 @@ def levels(image: Tensor) -> np.ndarray:
     return (image[0] * 255).round().to(torch.uint8).movedim(0, -1).contiguous().numpy()
 
 
-def per_pixel(image: Tensor, change) -> Tensor:
+def per_pixel(image: Tensor, change: Callable[[float, float, float], tuple[float, float, float]]) -> Tensor:
     """Applies change(h, s, v) -> (h, s, v) to every pixel through Python's colorsys."""
     out = np.empty((*image.shape[2:], 3))
     for place in np.ndindex(*image.shape[2:]):
