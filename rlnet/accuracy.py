@@ -53,8 +53,8 @@ def hits(
 ) -> Hits:
     """How many images the network classifies correctly in one mode; the work is shared by the ranks.
 
-    attack: PGD on the cross-entropy of that mode's own path. change: what happens to the images (B, C, H, W) first, given a CPU
-    generator. Random numbers depend on the seed and a batch's place in the set only, so neither on the ranks nor on the network.
+    attack: PGD on the cross-entropy of that mode's own path. change: what happens to the images (B, C, H, W) first, given a
+    CPU generator. Random numbers depend on the seed and a batch's place in the set only, not on the ranks or the network.
     """
     correct = torch.zeros((), dtype=torch.int64, device=compute.device)
     ranks, rank = distributed.world_size(), distributed.rank()

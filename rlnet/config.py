@@ -1,4 +1,4 @@
-"""The configuration of an experiment: typed dataclasses that are at once the command line, the YAML and the Python interface."""
+"""The configuration of an experiment: typed dataclasses that are the command line, the YAML and the Python interface."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -65,6 +65,7 @@ class Config:
         precision: of the convolutions; auto is bf16 where the hardware has it.
         workers: processes that augment; -1 decides by the machine.
         tensorboard: also write the metrics as TensorBoard events.
+        teacher_file: take this trained all-ReLU network (a stage folder or checkpoint) as the teacher in place of stage 1.
         views: how each image reaches the network in training.
         split_batch: show the adversarial view other images than the clean one, half of the batch each, as RLNet's public code.
         separate_crops: crop the augmented view independently of the clean one, as RLNet's public code.
@@ -87,6 +88,7 @@ class Config:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: int = -1
     tensorboard: bool = False
+    teacher_file: Path | None = None
     views: tuple[View, ...] = ("clean", "augmented", "adversarial")
     split_batch: bool = False
     separate_crops: bool = False
@@ -110,7 +112,18 @@ class Config:
         return self.runs / (self.name or self.data.name)
 
 
-_TEACHER_KEYS = ("seed", "views", "split_batch", "separate_crops", "data", "network", "augmix", "attack", "teacher")
+_TEACHER_KEYS = (
+    "seed",
+    "teacher_file",
+    "views",
+    "split_batch",
+    "separate_crops",
+    "data",
+    "network",
+    "augmix",
+    "attack",
+    "teacher",
+)
 _MASKS_KEYS = (*_TEACHER_KEYS, "distillation", "search")
 STAGE_KEYS = {"teacher": _TEACHER_KEYS, "masks": _MASKS_KEYS, "student": (*_MASKS_KEYS, "finetune")}
 

@@ -110,7 +110,7 @@ def evaluate_file(path: Path, config: EvaluateConfig) -> dict:
     dataset = load(config.data, config.seed)
     if dataset.classes != facts.classes or dataset.image_shape != facts.image_shape:
         raise ValueError(
-            f"{path} was trained on {facts.dataset} ({len(facts.classes)} classes, images {facts.image_shape}), which the data set "
+            f"{path} was trained on {facts.dataset} ({len(facts.classes)} classes, images {facts.image_shape}), which "
             f"{dataset.name} is not ({len(dataset.classes)} classes, images {dataset.image_shape}); choose it with --data.name"
         )
     compute = resolve(config.device, "fp32", distributed.local_rank())

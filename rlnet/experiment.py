@@ -1,17 +1,18 @@
-"""What the three stages of one experiment share: data, device, sites, budget and folders, all checked before anything is written."""
+"""What the stages of one experiment share: data, device, sites, budget, folders; all checked before anything is written."""
 
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
-from masks import Shape, budget_name, find_sites, parse_budget
+from masks import Masks, Shape, budget_name, count_kept, find_sites, get_masks, import_masks, parse_budget
 from rlnet.accuracy import hits
 from rlnet.config import Config, plain, stage_config
 from rlnet.data import Dataset, load
 from rlnet.data.batches import TrainingBatches, default_workers
 from rlnet.evaluate import evaluate, named_attack
 from rlnet.models import ModeNetwork
-from rlnet.trained import Facts
-from rlnet.training import distributed
+from rlnet.trained import Facts, find, from_content
+from rlnet.training import checkpoint, distributed
 from rlnet.training.device import resolve
 from rlnet.training.folder import StageFolder
 from rlnet.training.schedule import TrainConfig
@@ -40,6 +41,8 @@ class Experiment:
         total = sum(c * h * w for c, h, w in self.sites.values())
         self.budget = parse_budget(config.relu_budget, total)
         self.folder = config.experiment / f"relu-{budget_name(self.budget)}"
+        self.teacher_content = self._teacher_content()
+        self.imported_masks = self._imported_masks()
         self.views = ViewMaker(config.views, config.attack, config.split_batch, config.seed, self.compute.device)
         for folder in (self.teacher_folder, self.masks_folder, self.student_folder):
             folder.check()
@@ -55,6 +58,35 @@ class Experiment:
     @cached_property
     def student_folder(self) -> StageFolder:
         return StageFolder(self.folder / "student", self._stage("student", budget=self.budget))
+
+    def _teacher_content(self) -> dict[str, Any] | None:
+        """The checkpoint of the teacher that the configuration names, if it does."""
+        if self.config.teacher_file is None:
+            return None
+        file = find(self.config.teacher_file)
+        content = checkpoint.load(file)
+        network, facts = from_content(content, file)
+        differences = [
+            f"its {item.name}: {getattr(facts, item.name)}, the experiment's: {getattr(self.facts, item.name)}"
+            for item in fields(facts)
+            if item.name not in ("mean", "std") and getattr(facts, item.name) != getattr(self.facts, item.name)
+        ]
+        if differences:
+            raise ValueError(f"{file} cannot be the teacher of this experiment ({'; '.join(differences)})")
+        if get_masks(network):
+            raise ValueError(f"{file} is a partial-ReLU network; a teacher has all its ReLUs")
+        return content
+
+    def _imported_masks(self) -> Masks | None:
+        """The masks of the file that the configuration names, if it does."""
+        path = self.config.search.masks_file
+        if path is None:
+            return None
+        masks = import_masks(path, self.sites)
+        kept = count_kept(masks)
+        if kept != self.budget:
+            raise ValueError(f"{path} keeps {kept} ReLUs, not {self.budget}; use --relu-budget {kept}")
+        return masks
 
     def _stage(self, stage: str, **resolved: Any) -> dict[str, Any]:
         return stage_config(self.config, stage, precision=self.compute.precision, **resolved)

@@ -19,7 +19,6 @@ from masks import (
     count_kept,
     exact_topk,
     get_masks,
-    import_masks,
     linearize,
     magnitude_sensitivity,
     mask_change,
@@ -99,20 +98,8 @@ def random_masks(experiment: Experiment, counts: dict[str, int]) -> Masks:
     return {name: random_mask(experiment.sites[name], count, generator) for name, count in counts.items()}
 
 
-def masks_from_file(experiment: Experiment) -> Masks:
-    """The masks of the file the configuration names. Raises ValueError where they are not of this network or budget."""
-    path = experiment.config.search.masks_file
-    masks = import_masks(path, experiment.sites)
-    if count_kept(masks) != experiment.budget:
-        raise ValueError(
-            f"{path} keeps {count_kept(masks)} ReLUs, not {experiment.budget}; use --relu-budget {count_kept(masks)}"
-        )
-    return masks
-
-
 def run(experiment: Experiment) -> tuple[ModeNetwork, ModeNetwork, dict]:
     """The partial-ReLU student as the search leaves it, its teacher and the teacher's card; runs whatever is missing."""
-    imported = masks_from_file(experiment) if experiment.config.search.masks_file else None
     teacher, teacher_card = teacher_stage.run(experiment)
     folder, compute = experiment.masks_folder, experiment.compute
     folder.open()
@@ -120,12 +107,12 @@ def run(experiment: Experiment) -> tuple[ModeNetwork, ModeNetwork, dict]:
         student = experiment.new_network()
         if not experiment.config.search.from_scratch:
             student.load_state_dict(teacher.state_dict())
-        if imported is None:
+        if experiment.imported_masks is None:
             counts = allocate(experiment, teacher)
             linearize(student, random_masks(experiment, counts))
             _search(experiment, student.to(compute.device, memory_format=torch.channels_last), teacher, counts)
         else:
-            linearize(student, imported)
+            linearize(student, experiment.imported_masks)
             folder.save_best({**to_content(student, experiment.facts), "epoch": 0})
     student, _ = from_content(folder.load_best(compute.device), folder.path / "best.pt")
     student = student.to(compute.device, memory_format=torch.channels_last)

@@ -46,8 +46,8 @@ def show(card: dict, folder: Path) -> None:
     low, high = card["evaluation"]["ci95"]["clean"]
     attack = card["evaluation"]["attack"]
     console.print(
-        f"CA clean, NPA the mean over 15 corruptions x 5 severities (mode normal), AdvA at eps {attack['eps']} (mode adversarial); "
-        f"{images['clean']:,} test images, the student's CA lies in [{low:.1%}, {high:.1%}] (95%)."
+        f"CA clean, NPA the mean over 15 corruptions x 5 severities (mode normal), AdvA at eps {attack['eps']} "
+        f"(mode adversarial); {images['clean']:,} test images, the student's CA lies in [{low:.1%}, {high:.1%}] (95%)."
     )
     console.print(f"{folder}/card.json, student.onnx, best.pt and plots", highlight=False)
 

@@ -40,10 +40,16 @@ class TeacherObjective(Objective):
 
 
 def run(experiment: Experiment) -> tuple[ModeNetwork, dict]:
-    """The experiment's teacher and its card; trains it, goes on training it, or only loads it, as its folder says."""
+    """The experiment's teacher and its card; trains it, goes on training it, or only loads it, as its folder says.
+
+    A teacher that the configuration names by a file is copied into the folder and evaluated.
+    """
     folder, compute = experiment.teacher_folder, experiment.compute
     folder.open()
-    if not folder.complete:
+    if not folder.complete and experiment.teacher_content is not None:
+        folder.save_best(experiment.teacher_content)
+        folder.write_metrics([])
+    elif not folder.complete:
         network = experiment.new_network()
         fit(
             TeacherObjective(network, experiment.views),

@@ -69,8 +69,8 @@ def find(path: str | Path) -> Path:
 def load(path: str | Path, device: torch.device | str = "cpu") -> ModeNetwork:
     """The trained network of a stage folder or checkpoint file, in eval mode: `network(x, mode="normal")` gives logits.
 
-    x: images (B, C, H, W) in [0, 1]. Raises ValueError for a file that is missing, damaged or not of this program; nothing in it
-    is executed.
+    x: images (B, C, H, W) in [0, 1]. Raises ValueError for a file that is missing, damaged or not of this program; nothing
+    in it is executed.
     """
     file = find(path)
     return from_content(checkpoint.load(file, device), file)[0].to(device)

@@ -84,7 +84,7 @@ class NormedConv2d(nn.Conv2d):
         self.folded: tuple[Tensor, Tensor] | None = None
 
     def fold(self, dtype: torch.dtype) -> None:
-        """Keeps conv and batch norm of the current path as one convolution: w' = w * s, b' = beta - mean * s, s = gamma / std."""
+        """Makes one convolution of this one and its path's batch norm: w' = w s, b' = beta - mean s, s = gamma / std."""
         bn = self.bn.current
         scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
         weight = (self.weight * scale[:, None, None, None]).to(dtype)

@@ -29,7 +29,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Writes a checkpoint of tensors, numbers, texts, lists and dicts."""
-    write_atomically(path, lambda file: torch.save({"format": FORMAT, "version": VERSION, **content}, file))
+    write_atomically(path, lambda file: torch.save({**content, "format": FORMAT, "version": VERSION}, file))
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

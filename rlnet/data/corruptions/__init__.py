@@ -67,12 +67,8 @@ def _check_images(images: Tensor) -> None:
     if not images.is_floating_point():
         raise ValueError(f"images have dtype {images.dtype}; give floats in [0, 1], for example images.float() / 255")
     if images.ndim != 4 or images.shape[1] != 3:
-        raise ValueError(
-            f"images have shape {tuple(images.shape)}; give (B, 3, H, W), gray images repeated to three channels"
-        )
+        raise ValueError(f"images have shape {tuple(images.shape)}; give (B, 3, H, W), gray images repeated to three channels")
     if min(images.shape[2:]) < SMALLEST_SIDE:
-        raise ValueError(
-            f"images have shape {tuple(images.shape)}; resize them to at least {SMALLEST_SIDE} x {SMALLEST_SIDE}"
-        )
+        raise ValueError(f"images have shape {tuple(images.shape)}; resize them to at least {SMALLEST_SIDE} x {SMALLEST_SIDE}")
     if images.numel() and not (images.min() >= 0 and images.max() <= 1):
         raise ValueError(f"images lie in [{images.min():g}, {images.max():g}]; scale them to [0, 1]")

@@ -50,15 +50,12 @@ def elastic_transform(images: Tensor, severity: int, generator: Generator) -> Te
 
     OpenCV, which the benchmark warps with, rounds places to 1/32 of a pixel; here they are exact.
     """
-    strength, smoothness, reach = (
-        min(images.shape[2:]) * part for part in constants("elastic_transform", images, severity)
-    )
+    strength, smoothness, reach = (min(images.shape[2:]) * part for part in constants("elastic_transform", images, severity))
     right, down = (places.to(images.device) for places in affine_places(images, reach, generator))
     images = sample(images, right, down, repeat_border=False)
     moves = smooth_moves(images, strength, smoothness, generator)
     right, down = (
-        places.to(images.device)
-        for places in (grid + move for grid, move in zip(pixel_grid(images), moves, strict=True))
+        places.to(images.device) for places in (grid + move for grid, move in zip(pixel_grid(images), moves, strict=True))
     )
     return sample(images, right, down, repeat_border=True)
 

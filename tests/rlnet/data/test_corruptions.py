@@ -107,9 +107,7 @@ def test_shape_range_grid_and_repeatability(name: str, shape: tuple[int, int]) -
     assert torch.equal(images, untouched)
 
 
-@pytest.mark.parametrize(
-    "name", ["gaussian_noise", "glass_blur", "motion_blur", "snow", "frost", "fog", "elastic_transform"]
-)
+@pytest.mark.parametrize("name", ["gaussian_noise", "glass_blur", "motion_blur", "snow", "frost", "fog", "elastic_transform"])
 def test_images_of_a_batch_and_seeds_differ(name: str) -> None:
     twins = smooth_images(1, 32, 32).expand(2, -1, -1, -1)
     first = corrupt(twins, name, 3, generator=seeded(0))
@@ -152,9 +150,7 @@ def test_noise_statistics(severity: int) -> None:
     gray = torch.full((64, 3, 32, 32), 0.5)
 
     def corrupted(name: str) -> Tensor:
-        return (
-            corrupt(gray, name, severity, generator=seeded()) + 0.5 * LEVEL
-        )  # truncation takes half a level on average
+        return corrupt(gray, name, severity, generator=seeded()) + 0.5 * LEVEL  # truncation takes half a level on average
 
     sigma = (0.04, 0.06, 0.08, 0.09, 0.10)[severity - 1]
     photons = (500, 250, 100, 75, 50)[severity - 1]
@@ -179,9 +175,7 @@ def test_defocus_is_opencvs_filter(severity: int) -> None:
     kernel = cv2.GaussianBlur(disk / disk.sum(), (3, 3), sigmaX=alias)
     image = random_image()
     exact = cv2.filter2D(image[0].movedim(0, -1).numpy(), -1, kernel)
-    assert_truncated(
-        corrupt(image, "defocus_blur", severity, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None]
-    )
+    assert_truncated(corrupt(image, "defocus_blur", severity, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None])
 
 
 @pytest.mark.parametrize("radius", [0.3, 3.0, 10.5])
@@ -189,9 +183,7 @@ def test_soft_disk_sums_to_one(radius: float) -> None:
     assert soft_disk(radius, 0.5).sum() == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("sigma", "truncate", "edge"), [(1.0, 4.0, "nearest"), (6.4, 3.0, "mirror"), (20.0, 4.0, "nearest")]
-)
+@pytest.mark.parametrize(("sigma", "truncate", "edge"), [(1.0, 4.0, "nearest"), (6.4, 3.0, "mirror"), (20.0, 4.0, "nearest")])
 def test_gaussian_filter_is_scipys(sigma: float, truncate: float, edge: str) -> None:
     image = random_image()[0, :, :20]
     mode = {"nearest": "nearest", "mirror": "reflect"}[edge]
@@ -202,9 +194,7 @@ def test_gaussian_filter_is_scipys(sigma: float, truncate: float, edge: str) -> 
 def test_gaussian_blur_is_opencvs() -> None:
     image = random_image()
     exact = cv2.GaussianBlur(image[0].movedim(0, -1).numpy(), (9, 9), 1, borderType=cv2.BORDER_REPLICATE)
-    assert_truncated(
-        corrupt(image, "gaussian_blur", 5, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None]
-    )
+    assert_truncated(corrupt(image, "gaussian_blur", 5, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None])
 
 
 @pytest.mark.parametrize("reach", [1, 2, 3])
