@@ -27,7 +27,7 @@ def pram_released(student: Tensor, teacher: Tensor) -> Tensor:
 
         L = 1/(B H W) * sum_b || q(s_b) - q(t_b) ||_2^2,   q(a) = v / ||v||_2,   v_hw = 1/C * sum_c a_chw^2
 
-    student, teacher: maps (B, C, H, W). Returns a scalar in [0, 4 / (H W)]; the paper's beta = 1000 belongs to this scale.
+    student, teacher: maps (B, C, H, W). Returns a scalar in [0, 2 / (H W)]; the paper's beta = 1000 belongs to this scale.
     No gradient reaches the teacher.
     """
     q_s = F.normalize(student.float().square().mean(dim=1).flatten(1), dim=1)

@@ -29,9 +29,9 @@ class _Floor(torch.autograd.Function):
 class PartialReLU(nn.Module):
     """y = max(x, floor), floor = 0 where the mask keeps the ReLU and -inf where it is replaced by the identity.
 
-    mask: bool (C, H, W), shared by the whole batch; True keeps the ReLU. x: (B, C, H, W), any float type; returns the
-    same shape and type. The gradient at exactly 0 is the ReLU's: 0 where the mask keeps, 1 elsewhere. With
-    `inplace` the input is overwritten, as `nn.ReLU(inplace=True)` does.
+    mask: bool (C, H, W), shared by the whole batch; True keeps the ReLU. x: (B, C, H, W), or (B, C) for a mask
+    (C, 1, 1), any float type; returns the same shape and type. The gradient at exactly 0 is the ReLU's: 0 where the mask
+    keeps, 1 elsewhere. With `inplace` the input is overwritten, as `nn.ReLU(inplace=True)` does.
     """
 
     floor: Tensor
@@ -61,8 +61,9 @@ class PartialReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.compiler.is_exporting():
-            return torch.where(self.mask, torch.relu(x), x)  # standard ONNX operators: Where(mask, Relu(x), x)
-        return _Floor.apply(x, self.floor.to(x.dtype), self.inplace)
+            # Standard ONNX operators: Where(mask, Relu(x), x).
+            return torch.where(self.mask.flatten(x.ndim - 2), torch.relu(x), x)
+        return _Floor.apply(x, self.floor.flatten(x.ndim - 1).to(x.dtype), self.inplace)
 
     def extra_repr(self) -> str:
         shape = "x".join(str(n) for n in self.floor.shape[1:])

@@ -77,7 +77,9 @@ def hits(
 
 
 def random_part(images: ImageSet, limit: int | None) -> ImageSet:
-    """At most `limit` of the images, the same ones every time, drawn from the whole set."""
+    """At most `limit` of the images, the same ones every time, drawn from the whole set. Raises ValueError for none."""
+    if limit is not None and limit < 1:
+        raise ValueError(f"a limit of {limit} images leaves none to measure an accuracy on; give at least 1")
     if limit is None or limit >= len(images):
         return images
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))

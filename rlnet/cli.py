@@ -6,6 +6,7 @@ RLNET_TRACEBACK=1 an error shows where it was raised.
 
 import os
 import sys
+from argparse import ArgumentError
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,10 +27,17 @@ def command(
     the later one winning. Unknown keys and wrong types end the program with exit code 2.
     """
     positional = positional or {}
-    parser = ArgumentParser(prog=f"python -m {function.__module__}", description=config_class.__doc__.splitlines()[0])
+    module = function.__module__ if function.__module__ != "__main__" else sys.modules["__main__"].__spec__.name
+    parser = ArgumentParser(
+        prog=f"python -m {module}",
+        usage=f"%(prog)s {' '.join(name.upper() for name in positional)} [--config FILE.yaml] [--FLAG VALUE ...]",
+        description=config_class.__doc__.splitlines()[0],
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
     for name, (kind, text) in positional.items():
         parser.add_argument(name, type=kind, help=text)
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file of the flags below")
+    parser.add_argument("--config", action=ConfigFile, help="YAML file of the flags below")
     parser.add_class_arguments(config_class, fail_untyped=True)
     try:
         found = parser.instantiate(parser.parse_args(_with_underscores(sys.argv[1:] if arguments is None else arguments)))
@@ -39,12 +47,24 @@ def command(
     except KeyboardInterrupt:
         print("interrupted; the same command continues where this one stopped", file=sys.stderr)
         return 130
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ArgumentError, ValueError, OSError, FloatingPointError) as error:
         if os.environ.get("RLNET_TRACEBACK"):
             raise
         print(f"error: {_message(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+class ConfigFile(ActionConfigFile):
+    """--config FILE.yaml, whose errors name the file."""
+
+    def __call__(self, parser: ArgumentParser, namespace: Any, values: str, option_string: str | None = None) -> None:
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except UnicodeDecodeError as error:
+            raise ArgumentError(self, f"{values} is not text, so no YAML of flags and their values") from error
+        except (ArgumentError, TypeError, ValueError) as error:
+            raise ArgumentError(self, f"{values}: {error}") from error
 
 
 def _with_underscores(arguments: list[str]) -> list[str]:
@@ -60,4 +80,6 @@ def _message(error: Exception) -> Any:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}; nothing was lost: put that right and run the same command again"
+    if isinstance(error, ArgumentError):
+        return f"{' '.join(str(error).split())}; --help lists every flag, and a YAML file has the same keys"
     return error

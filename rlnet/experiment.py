@@ -39,7 +39,7 @@ class Experiment:
         )
         self.sites: dict[str, Shape] = find_sites(self.facts.build(), self.facts.example)
         total = sum(c * h * w for c, h, w in self.sites.values())
-        self.budget = parse_budget(config.relu_budget, total)
+        self.budget = parse_budget(str(config.relu_budget), total)
         self.folder = config.experiment / f"relu-{budget_name(self.budget)}"
         self.teacher_content = self._teacher_content()
         self.imported_masks = self._imported_masks()
@@ -91,9 +91,9 @@ class Experiment:
     def _stage(self, stage: str, **resolved: Any) -> dict[str, Any]:
         return stage_config(self.config, stage, precision=self.compute.precision, **resolved)
 
-    def new_network(self) -> ModeNetwork:
-        """The all-ReLU network with the seed's random weights, on the device."""
-        return self.facts.build(self.config.seed).to(self.compute.device)
+    def new_network(self, seed: int) -> ModeNetwork:
+        """The all-ReLU network with random weights, on the device."""
+        return self.facts.build(seed).to(self.compute.device)
 
     def batches(self, train: TrainConfig) -> TrainingBatches:
         """The training batches of a stage, this rank's part."""

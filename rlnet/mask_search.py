@@ -104,7 +104,7 @@ def run(experiment: Experiment) -> tuple[ModeNetwork, ModeNetwork, dict]:
     folder, compute = experiment.masks_folder, experiment.compute
     folder.open()
     if not folder.complete:
-        student = experiment.new_network()
+        student = experiment.new_network(experiment.config.seed + 1)
         if not experiment.config.search.from_scratch:
             student.load_state_dict(teacher.state_dict())
         if experiment.imported_masks is None:
@@ -115,7 +115,7 @@ def run(experiment: Experiment) -> tuple[ModeNetwork, ModeNetwork, dict]:
             linearize(student, experiment.imported_masks)
             folder.save_best({**to_content(student, experiment.facts), "epoch": 0})
     student, _ = from_content(folder.load_best(compute.device), folder.path / "best.pt")
-    student = student.to(compute.device, memory_format=torch.channels_last)
+    student = student.to(compute.device)
     masks = get_masks(student)
     assert count_kept(masks) == experiment.budget
     if not folder.complete:

@@ -10,6 +10,7 @@ matplotlib.use("Agg")  # draws into files, with or without a screen
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from masks import get_masks
@@ -61,6 +62,7 @@ def losses(folders: list[Path]) -> Figure:
                 below.plot(*zip(*points, strict=True), ".-", color=colour, label=name.replace("_", " "))
         below.set(ylim=(0, 1.02), xlabel="epoch", ylabel="validation / fraction changed")
         for axis in (above, below):
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             if axis.lines:
                 axis.legend(fontsize=7)
     return figure
@@ -93,7 +95,7 @@ def mask_maps(masks: dict[str, Tensor]) -> Figure:
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (name, mask) in zip(axes.flat, masks.items(), strict=False):
-        image = axis.imshow(mask.float().mean(dim=0), vmin=0, vmax=1, cmap="viridis")
+        image = axis.imshow(mask.float().mean(dim=0).numpy(), vmin=0, vmax=1, cmap="viridis")
         axis.set_title(f"{name}\n{mask.float().mean():.1%} kept", fontsize=7)
     if image is not None:
         figure.colorbar(image, ax=axes, shrink=0.6, label="fraction of the channels that keep the ReLU here")
@@ -106,7 +108,8 @@ def batch_norm_statistics(network: ModeNetwork) -> Figure:
     figure, axis = plt.subplots(figsize=(5.5, 4.5), layout="constrained")
     with torch.no_grad():
         for path, batch_norm in norm.paths.items():
-            axis.scatter(batch_norm.running_mean, batch_norm.running_var, s=12, alpha=0.7, color=COLOURS[path], label=path)
+            mean, variance = batch_norm.running_mean.numpy(), batch_norm.running_var.numpy()
+            axis.scatter(mean, variance, s=12, alpha=0.7, color=COLOURS[path], label=path)
     axis.set(xlabel="running mean", ylabel="running variance", yscale="log", title=f"last batch norm ({name})")
     axis.legend(title="path")
     return figure

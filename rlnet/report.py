@@ -63,19 +63,48 @@ class ReportConfig:
     device: Literal["cpu"] = "cpu"
 
 
+def cards_table(cards: dict[str, dict]) -> str:
+    """Student cards by name as a Markdown table, each with its teacher."""
+    attacks = list(dict.fromkeys(attack for card in cards.values() for attack in card["accuracy"]["adversarial"]))
+    lines = [
+        f"| run | network | ReLUs | CA | NPA | {' | '.join(f'AdvA {attack.upper()}' for attack in attacks)} |",
+        "|---|---|--:|--:|--:|" + "--:|" * len(attacks),
+    ]
+    for name, card in cards.items():
+        network = f"{card['network']['name']}, width {card['network']['width']}"
+        for role, accuracy, relus in (
+            ("teacher", card["teacher"], card["relu"]["total"]),
+            ("student", card["accuracy"], card["relu"]["kept"]),
+        ):
+            values = [accuracy["clean"], accuracy["corrupted"], *(accuracy["adversarial"].get(a) for a in attacks)]
+            cells = " | ".join("-" if value is None else f"{value:.1%}" for value in values)
+            lines.append(f"| {name} | {network}, {role} | {relus:,} | {cells} |")
+    return "\n".join(lines)
+
+
 def report(path: Path, config: ReportConfig) -> None:
-    """Prints the table of a student's folder (or its budget's folder) and draws its pictures."""
-    folder = path if (path / "card.json").exists() else path / "student"
+    """Prints a student's table and draws its pictures; of a folder of cards, prints the Markdown table."""
+    cards = {file.parent.name: json.loads(file.read_text()) for file in sorted(path.glob("*/card.json"))}
+    students = {name: card for name, card in cards.items() if card["kind"] == "student"}
+    if "student" in students:
+        path, students = path / "student", {}
+    if students:
+        print(cards_table(students))
+        return
     try:
-        card = json.loads((folder / "card.json").read_text())
+        card = json.loads((path / "card.json").read_text())
     except FileNotFoundError:
-        raise ValueError(f"{path} is not the folder of a finished student, such as runs/digits/relu-50k") from None
-    draw(folder)
-    show(card, folder)
+        raise ValueError(
+            f"{path} is neither a finished student's folder, such as runs/digits/relu-50k, nor one of cards"
+        ) from None
+    draw(path)
+    show(card, path)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return command(report, ReportConfig, arguments, positional={"path": (Path, "a budget's or student's folder")})
+    return command(
+        report, ReportConfig, arguments, positional={"path": (Path, "a student's or its budget's folder, or a folder of cards")}
+    )
 
 
 if __name__ == "__main__":

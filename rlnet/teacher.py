@@ -50,7 +50,7 @@ def run(experiment: Experiment) -> tuple[ModeNetwork, dict]:
         folder.save_best(experiment.teacher_content)
         folder.write_metrics([])
     elif not folder.complete:
-        network = experiment.new_network()
+        network = experiment.new_network(experiment.config.seed)
         fit(
             TeacherObjective(network, experiment.views),
             experiment.batches(experiment.config.teacher),

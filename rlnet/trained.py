@@ -46,12 +46,13 @@ def from_content(content: dict[str, Any], origin: Path) -> tuple[ModeNetwork, Fa
         plain_facts = {name: tuple(v) if isinstance(v, list) else v for name, v in content["facts"].items()}
         facts = Facts(**plain_facts | {"network": NetworkConfig(**plain_facts["network"])})
         network = facts.build()
+        sites = find_sites(network, facts.example)
         linearize(network, content["masks"])
         network.load_state_dict(content["weights"])
+        network.to(memory_format=torch.channels_last)
     except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{origin} holds no network that this program can build: {error}") from error
-    sites, masks = find_sites(network, facts.example), get_masks(network)
-    wrong = [name for name, mask in masks.items() if tuple(mask.shape) != sites[name]]
+    wrong = [name for name, mask in get_masks(network).items() if tuple(mask.shape) != sites[name]]
     if wrong:
         raise ValueError(f"{origin}: the masks of {', '.join(wrong)} do not have the shapes of their sites")
     return network.eval(), facts

@@ -66,5 +66,5 @@ def pgd_linf(loss: Callable[[Tensor], Tensor], x: Tensor, attack: AttackConfig, 
         x_adv.requires_grad_(True)
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(loss(x_adv), x_adv)
-        x_adv = x_adv.detach().add_(gradient.sign_(), alpha=float(attack.step_size)).clamp_(low, high)
+        x_adv = x_adv.detach().add_(gradient.sign(), alpha=float(attack.step_size)).clamp_(low, high)
     return x_adv

@@ -1,6 +1,6 @@
 """AugMix: mixtures of randomly composed image operations (Hendrycks et al. 2020, ICLR, Sec. 3, Alg. 1).
 
-The operations are the paper's, without colour, contrast, brightness and sharpness, which resemble corruptions of the test.
+As in the paper, colour, contrast, brightness and sharpness, which resemble corruptions of the test, are left out.
 """
 
 import os
@@ -75,7 +75,9 @@ def autocontrast(image: Image, level: float, sign: int) -> Image:
 
 def equalize(image: Image, level: float, sign: int) -> Image:
     """Equalize each channel's histogram; no strength."""
-    return pixel.equalize(image, mode="cv")  # nearer to PIL's, which the paper used, than mode="pil", and 10 times faster
+    return pixel.equalize(
+        image, mode="cv"
+    )  # nearer to PIL's, which the paper used, than mode="pil", and 10 times faster
 
 
 def posterize(image: Image, level: float, sign: int) -> Image:
@@ -136,7 +138,7 @@ _OPERATIONS = tuple(OPERATIONS.values())
 
 
 def _warp(image: Image, output_to_input: np.ndarray) -> Image:
-    """Bilinear, black outside, of the same size. output_to_input (2, 3) maps pixel centres (x, y), the first at (0, 0)."""
+    """Bilinear, black outside, same size. output_to_input (2, 3) maps pixel centres (x, y), the first at (0, 0)."""
     height, width = image.shape[:2]
     return geometric.warp_affine_with_value_extension(
         image,

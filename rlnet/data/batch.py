@@ -26,7 +26,7 @@ class Batch:
     labels: Tensor
 
     def pin_memory(self) -> "Batch":
-        """The same batch in page-locked memory (called by DataLoader), from where copies to a GPU need not be waited for."""
+        """The same batch in page-locked memory, from where copies to a GPU are not waited for; DataLoader calls it."""
         augmented = None if self.x_augmented is None else self.x_augmented.pin_memory()
         return Batch(self.index.pin_memory(), self.x.pin_memory(), augmented, self.labels.pin_memory())
 
@@ -34,8 +34,8 @@ class Batch:
 class BatchMaker:
     """Makes the batch of any (epoch, step); a pure function of these and the settings.
 
-    1. Step s of an epoch takes permutation[s B : (s + 1) B], B images over all ranks; rank r takes the r-th of world_size equal
-       parts of these.
+    1. Step s of an epoch takes permutation[s B : (s + 1) B], B images over all ranks; rank r takes the r-th of
+       world_size equal parts of these.
     2. Each image is cropped and mirrored as the draws for (seed, epoch, index) say.
     3. AugMix draws from a generator of its own for (seed, epoch, index).
     """
@@ -69,7 +69,7 @@ class BatchMaker:
         # 1. Which images.
         share = self.batch_size // self.world_size
         start = step * self.batch_size + self.rank * share
-        index = draws["permutation"][start : start + share]
+        index = draws["permutation"][start : start + share].copy()  # a view would drag all of it to the main process
         labels = self.images.labels[index]
         # 2. Crop and mirror.
         raw = self.images.images[torch.from_numpy(index)]
@@ -81,7 +81,7 @@ class BatchMaker:
         return Batch(torch.from_numpy(index), x, self.augmented(base, epoch, index), labels)
 
     def draws(self, epoch: int) -> dict[str, np.ndarray]:
-        """The epoch's permutation (N,), and the draws in [0, 1) for the crops of all N images, (N, 3); kept for one epoch."""
+        """The epoch's permutation (N,) and, for the crops of all N images, draws in [0, 1), (N, 3); kept."""
         if self.drawn[0] != epoch:
             count = len(self.images)
             permutation = generator(self.seed, "permutation", epoch).permutation(count)

@@ -36,9 +36,10 @@ class Steps:
 class TrainingBatches:
     """The training batches of one rank: `epoch(e)` yields `steps_per_epoch` of them.
 
-    batch_size is over all ranks. The last images of an epoch that fill no batch are left out; a set smaller than a batch is one
-    batch. workers: processes that make batches ahead (`default_workers`); 0 makes each when it is asked for. augmented: whether
-    batches have x_augmented, of the same crop as x unless crop_augmented_separately. Raises ValueError.
+    batch_size is over all ranks. An epoch's last images that fill no batch are left out; a set smaller than a batch is
+    one batch. workers: processes that make batches ahead (`default_workers`); 0 makes each when it is asked for.
+    augmented: whether batches have x_augmented, of the same crop as x unless crop_augmented_separately.
+    Raises ValueError.
     """
 
     def __init__(
@@ -82,6 +83,8 @@ class TrainingBatches:
         assert 0 <= start_step <= self.steps_per_epoch, start_step
         self.steps.epoch, self.steps.start = epoch, start_step
         if self.loader is not None:
+            # Workers are forked at the first epoch. OpenCV's thread pool does not survive that: its next use hangs.
+            cv2.setNumThreads(1)
             yield from self.loader
         else:
             yield from (self.maker[step] for step in self.steps)
@@ -93,22 +96,17 @@ def _loader(maker: BatchMaker, steps: Steps, workers: int) -> DataLoader:
         batch_size=None,
         sampler=steps,
         num_workers=workers,
-        worker_init_fn=_one_thread,
         prefetch_factor=PREFETCH_BATCHES,
         persistent_workers=True,
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _one_thread(worker: int) -> None:
-    cv2.setNumThreads(1)
-
-
 def default_workers(device_type: str) -> int:
     """Worker processes that keep a device of this type ("cpu", "cuda", ...) busy.
 
-    Crop and AugMix take about 0.2 ms per 32x32 image. A training step on a CPU takes about 7 ms per image and needs the cores, so
-    none; one on a GPU takes about 0.1 ms per image, so all cores of this process's share but one, at most 8.
+    Crop and AugMix take some 0.25 ms per 32x32 image. A training step on a CPU takes about 7 ms per image and needs the
+    cores, so none; one on a GPU takes about 0.1 ms per image, so all cores of this process's share but one, up to 8.
     """
     if device_type == "cpu":
         return 0

@@ -22,13 +22,13 @@ def file_key(paths: Sequence[Path], root: Path, settings: str) -> str:
 
 
 def cached(folder: Path, key: str, shape: tuple[int, ...], make: Callable[[], np.ndarray]) -> np.ndarray:
-    """The uint8 array made by `make`, from folder/key.npz if that is sound (npz files carry checksums), else made and kept.
+    """The uint8 array that `make` makes, from folder/key.npz if that is sound, else made and kept.
 
-    A folder that cannot be written to only means that nothing is kept.
+    npz files carry checksums. A folder that cannot be written to only means that nothing is kept.
     """
     path = folder / f"{key}.npz"
     try:
-        with np.load(path) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:
             array = stored["images"]
         if array.shape == shape and array.dtype == np.uint8:
             return array

@@ -8,12 +8,12 @@ from torch import Tensor
 from rlnet.data.lazy import LazyImages
 
 STATISTICS_CHUNK = 1024
-MAX_LAZY_STATISTICS = 10_000
+LAZY_STATISTICS = 10_000
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """N images and their classes. `images[indices]` is uint8 RGB (B, C, H, W) whether they lie in memory or are decoded then."""
+    """N images and their classes; `images[indices]` is uint8 RGB (B, C, H, W), from memory or decoded then."""
 
     images: Tensor | LazyImages
     labels: Tensor
@@ -32,7 +32,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Source:
-    """What a data set's files hold, before any choice of the user: mean and std (in [0, 1] pixels) only where published."""
+    """What a data set's files hold, before any choice of the user; mean and std of [0, 1] pixels if published."""
 
     train: ImageSet
     test: ImageSet
@@ -44,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set ready for training; mean and std per channel, of [0, 1] pixels, are for the network's own normalisation."""
+    """A data set ready for training; mean and std, per channel of [0, 1] pixels, are for the network to normalise."""
 
     name: str
     train: ImageSet
@@ -66,9 +66,10 @@ class Dataset:
 def channel_statistics(images: Tensor | LazyImages) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel's [0, 1] pixels, exact by histogram.
 
-    Of images that are decoded on demand, at most 10,000, evenly spaced, are read. Raises ValueError for a constant channel.
+    Of images that are decoded on demand, every n-th is read, 10,000 to 20,000 of them. Raises ValueError for a constant
+    channel.
     """
-    step = max(1, len(images) // MAX_LAZY_STATISTICS) if isinstance(images, LazyImages) else 1
+    step = max(1, len(images) // LAZY_STATISTICS) if isinstance(images, LazyImages) else 1
     indices = torch.arange(0, len(images), step)
     counts = torch.zeros(images.shape[1], 256, dtype=torch.int64)
     for chunk in indices.split(STATISTICS_CHUNK):
@@ -79,5 +80,7 @@ def channel_statistics(images: Tensor | LazyImages) -> tuple[tuple[float, ...], 
     mean = weights @ values
     std = (weights * (values - mean[:, None]) ** 2).sum(1).sqrt()
     if (std == 0).any():
-        raise ValueError("a colour channel has one value in all training images: they cannot be normalised; check the files")
+        raise ValueError(
+            "a colour channel has one value in all training images: they cannot be normalised; check the files"
+        )
     return tuple(mean.tolist()), tuple(std.tolist())

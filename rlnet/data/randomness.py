@@ -1,7 +1,7 @@
 """Random generators that are pure functions of (seed, stream, epoch, index).
 
-Counter-based (Philox, Salmon et al. 2011): no state is carried from one image to the next, so what is drawn for an image
-depends neither on the worker or rank that draws it nor on what was drawn before.
+Counter-based (Philox, Salmon et al. 2011): no state is carried from one image to the next, so what is drawn for an
+image depends neither on the worker or rank that draws it nor on what was drawn before.
 """
 
 import numpy as np

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def proportional_quota(counts: np.ndarray, total: int) -> np.ndarray:
-    """Images per class (K,), summing to total, in the proportions of counts (K,), by largest remainder (ties: first class)."""
+    """Images per class (K,), summing to total, in proportion to counts (K,): largest remainder, ties to the first."""
     share = counts * total / counts.sum()
     quota = np.floor(share).astype(np.int64)
     largest_remainder = np.argsort(quota - share, kind="stable")
@@ -15,7 +15,7 @@ def proportional_quota(counts: np.ndarray, total: int) -> np.ndarray:
 
 
 def balanced_quota(counts: np.ndarray, total: int) -> np.ndarray:
-    """Images per class (K,), summing to total, as equal as counts (K,) allow (ties: first class). total <= sum(counts)."""
+    """Images per class (K,), summing to total <= sum(counts), as equal as counts (K,) allow, ties to the first."""
     assert total <= counts.sum()
     quota = np.zeros_like(counts)
     while (left := total - quota.sum()) > 0:
@@ -38,7 +38,9 @@ def draw(labels: Tensor, quota: np.ndarray, rng: np.random.Generator) -> tuple[T
     return torch.from_numpy(np.flatnonzero(drawn)), torch.from_numpy(np.flatnonzero(~drawn))
 
 
-def hold_out(labels: Tensor, classes: tuple[str, ...], fraction: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def hold_out(
+    labels: Tensor, classes: tuple[str, ...], fraction: float, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """Stratified split into sorted indices (kept, held out); the held-out part is round(fraction * N) images.
 
     Raises ValueError where either part would miss a class.
@@ -48,8 +50,8 @@ def hold_out(labels: Tensor, classes: tuple[str, ...], fraction: float, rng: np.
     for name, count, held in zip(classes, counts, quota, strict=True):
         if not 0 < held < count:
             raise ValueError(
-                f"holding out {fraction:.3g} of the images takes {held} of the {count} of class {name!r}: both parts need"
-                " at least one; use more images or another fraction"
+                f"holding out {fraction:.3g} of the images takes {held} of the {count} of class {name!r}:"
+                " both parts need at least one; use more images or another fraction"
             )
     held_out, kept = draw(labels, quota, rng)
     return kept, held_out

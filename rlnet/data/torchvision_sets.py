@@ -28,7 +28,7 @@ def cifar100(config: DataConfig) -> Source:
 
 
 def svhn(config: DataConfig) -> Source:
-    """73,257 training and 26,032 test images of house-number digits, 32x32 (Netzer et al. 2011); `extra` is not used."""
+    """73,257 training and 26,032 test images of house-number digits, 32x32 (Netzer et al. 2011); without `extra`."""
     from torchvision.datasets import SVHN
 
     root = Path(config.root)
@@ -63,6 +63,7 @@ def official(make: Callable[[bool], T], files: Path, url: str) -> T:
     except (OSError, RuntimeError) as error:
         if absent:
             raise ValueError(
-                f"{files} is absent and {url} cannot be fetched ({error}): fetch it elsewhere, and put it, unpacked, there"
+                f"{files} is absent and {url} cannot be fetched ({error}):"
+                " fetch it elsewhere, and put it, unpacked, there"
             ) from error
         raise ValueError(f"{files} is damaged ({error}): remove it, and it is fetched again from {url}") from error

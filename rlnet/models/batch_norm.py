@@ -59,7 +59,9 @@ class ModeBatchNorm2d(nn.Module):
         self.path = self.routes["normal"]
 
     def take(self, mode: str) -> None:
-        """Chooses the path of a mode, or of a view while training."""
+        """Chooses the path of a mode, or of a view while training. Raises ValueError for any other word."""
+        if mode not in self.routes:
+            raise ValueError(f"there is no mode {mode!r}; use one of {', '.join(self.routes)}")
         self.path = self.routes[mode]
 
     @property
@@ -106,7 +108,7 @@ def frozen(network: nn.Module, mode: str, dtype: torch.dtype | None = None) -> I
     training = {module: module.training for module in network.modules()}
     gradients = {parameter: parameter.requires_grad for parameter in network.parameters()}
     norms = {module: module.path for module in network.modules() if isinstance(module, ModeBatchNorm2d)}
-    convs = [module for module in network.modules() if isinstance(module, NormedConv2d)]
+    convs = {module: module.folded for module in network.modules() if isinstance(module, NormedConv2d)}
     device = next(network.parameters()).device.type
     if dtype is None:
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
@@ -119,8 +121,8 @@ def frozen(network: nn.Module, mode: str, dtype: torch.dtype | None = None) -> I
                 conv.fold(dtype)
         yield
     finally:
-        for conv in convs:
-            conv.folded = None
+        for conv, folded in convs.items():
+            conv.folded = folded
         for norm, path in norms.items():
             norm.path = path
         for module, flag in training.items():
