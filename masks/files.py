@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from masks.atomic_file import write_atomically
 from masks.sites import Masks, Shape
 
 FORMAT, VERSION, REPLACED_BY = "relu-masks", 1, "identity"
@@ -76,20 +76,8 @@ def save_masks(path: str | Path, masks: Mapping[str, Tensor], *, network: str, i
         "sites": sites,
         "sha256": hashlib.sha256(b"".join(packed.values())).hexdigest(),
     }
-    _write_atomically(Path(path), json.dumps(document, indent=1) + "\n")
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with partial.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    text = json.dumps(document, indent=1) + "\n"
+    write_atomically(Path(path), lambda file: file.write(text.encode()))
 
 
 def load_masks(path: str | Path, sites: Mapping[str, Shape] | None = None) -> Masks:

@@ -77,17 +77,25 @@ def count_kept(masks: Mapping[str, Tensor]) -> int:
 
 
 @contextmanager
-def capture(network: nn.Module, names: list[str] | None = None) -> Iterator[dict[str, Tensor]]:
+def capture(network: nn.Module, names: list[str] | None = None, before: bool = False) -> Iterator[dict[str, Tensor]]:
     """Within the context, what leaves each site in the latest forward pass: (B, C, H, W) by name, gradients attached.
 
-    names: the sites of interest; None is all.
+    names: the sites of interest; None is all. before: what enters the sites instead, as detached copies (a site may work in
+    place).
     """
     maps: dict[str, Tensor] = {}
     modules = relu_modules(network)
-    hooks = [
-        modules[name].register_forward_hook(lambda _module, _inputs, output, name=name: maps.update({name: output}))
-        for name in (modules if names is None else names)
-    ]
+    chosen = {name: modules[name] for name in (modules if names is None else names)}
+    if before:
+        hooks = [
+            module.register_forward_pre_hook(lambda _module, inputs, name=name: maps.update({name: inputs[0].detach().clone()}))
+            for name, module in chosen.items()
+        ]
+    else:
+        hooks = [
+            module.register_forward_hook(lambda _module, _inputs, output, name=name: maps.update({name: output}))
+            for name, module in chosen.items()
+        ]
     try:
         yield maps
     finally:

@@ -27,7 +27,8 @@ def command(
     the later one winning. Unknown keys and wrong types end the program with exit code 2.
     """
     positional = positional or {}
-    module = function.__module__ if function.__module__ != "__main__" else sys.modules["__main__"].__spec__.name
+    spec = sys.modules["__main__"].__spec__  # None in a script
+    module = spec.name if spec and function.__module__ == "__main__" else function.__module__
     parser = ArgumentParser(
         prog=f"python -m {module}",
         usage=f"%(prog)s {' '.join(name.upper() for name in positional)} [--config FILE.yaml] [--FLAG VALUE ...]",

@@ -22,6 +22,9 @@ class SearchConfig(TrainConfig):
         sensitivity: what splits the budget over the sites: "magnitude" (estimated from the teacher's weights) or a published
             vector by name, for instance resnet18-100k.
         density: fraction of the weights that the magnitude estimate keeps.
+        score: what ranks the ReLUs of a site. mismatch, as in the paper, is how far the student's map is from the teacher's; a
+            ReLU that is kept scores low then, so that kept and dropped ones change places. linearized is how far it would be
+            without the ReLU, for kept and dropped ones alike.
         settle: the search stops early once less than this fraction of the kept ReLUs changes between two epochs.
         masks_file: take the masks from this file (ours, or a checkpoint of SNL or RLNet) in place of searching them.
         from_scratch: start the student from random weights, as RLNet's public code does, not from the teacher's.
@@ -30,9 +33,15 @@ class SearchConfig(TrainConfig):
     schedule: Literal["step", "cosine", "constant"] = "constant"
     sensitivity: str = "magnitude"
     density: float = 0.1
+    score: Literal["mismatch", "linearized"] = "mismatch"
     settle: float = 0.01
     masks_file: Path | None = None
     from_scratch: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.density <= 1:
+            raise ValueError(f"search.density is {self.density}; it is a fraction of the weights, above 0 and at most 1")
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,11 @@ class EvaluationConfig:
     corruptions: bool = True
     corruption_limit: int | None = None
     attack_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("corruption_limit", "attack_limit"):
+            if (limit := getattr(self, name)) is not None and limit < 1:
+                raise ValueError(f"evaluation.{name} is {limit}; give at least 1 image, or null for all")
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,7 @@ class Config:
         evaluation: what the cards report.
     """
 
-    relu_budget: str = "50k"
+    relu_budget: str | int = "50k"
     name: str | None = None
     runs: Path = Path("runs")
     seed: int = 0
@@ -95,16 +109,20 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmix: AugMixConfig = field(default_factory=AugMixConfig)
-    attack: AttackConfig = field(default_factory=lambda: AttackConfig(steps=5))
+    attack: AttackConfig = field(default_factory=lambda: AttackConfig(eps=Pixels("16/255"), step_size=Pixels("6/255"), steps=3))
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
-    teacher: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=12, lr=0.1, schedule="cosine", warmup_epochs=1))
-    search: SearchConfig = field(default_factory=lambda: SearchConfig(epochs=3, lr=0.02))
-    finetune: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=6, lr=0.05, schedule="cosine"))
+    teacher: TrainConfig = field(
+        default_factory=lambda: TrainConfig(epochs=8, batch_size=64, lr=0.1, schedule="cosine", warmup_epochs=1)
+    )
+    search: SearchConfig = field(default_factory=lambda: SearchConfig(epochs=2, batch_size=64, lr=0.02))
+    finetune: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=4, batch_size=64, lr=0.05, schedule="cosine"))
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
         if "clean" not in self.views or len(set(self.views)) != len(self.views):
             raise ValueError(f"views are clean and, once each, augmented and adversarial; not {', '.join(self.views)}")
+        if self.workers < -1:
+            raise ValueError(f"workers is {self.workers}; give a number of processes, or -1 for what suits the machine")
 
     @property
     def experiment(self) -> Path:

@@ -4,7 +4,17 @@ from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
-from masks import Masks, Shape, budget_name, count_kept, find_sites, get_masks, import_masks, parse_budget
+from masks import (
+    Masks,
+    Shape,
+    budget_name,
+    count_kept,
+    find_sites,
+    get_masks,
+    import_masks,
+    parse_budget,
+    preset_sensitivity,
+)
 from rlnet.accuracy import hits
 from rlnet.config import Config, plain, stage_config
 from rlnet.data import Dataset, load
@@ -38,12 +48,15 @@ class Experiment:
             std=self.data.std,
         )
         self.sites: dict[str, Shape] = find_sites(self.facts.build(), self.facts.example)
-        total = sum(c * h * w for c, h, w in self.sites.values())
-        self.budget = parse_budget(str(config.relu_budget), total)
+        self.capacities = [c * h * w for c, h, w in self.sites.values()]
+        self.budget = parse_budget(str(config.relu_budget), sum(self.capacities))
         self.folder = config.experiment / f"relu-{budget_name(self.budget)}"
         self.teacher_content = self._teacher_content()
         self.imported_masks = self._imported_masks()
+        self.published_sensitivity = self._published_sensitivity()
         self.views = ViewMaker(config.views, config.attack, config.split_batch, config.seed, self.compute.device)
+        for stage in (config.teacher, config.search, config.finetune):
+            self.batches(stage)
         for folder in (self.teacher_folder, self.masks_folder, self.student_folder):
             folder.check()
 
@@ -87,6 +100,11 @@ class Experiment:
         if kept != self.budget:
             raise ValueError(f"{path} keeps {kept} ReLUs, not {self.budget}; use --relu-budget {kept}")
         return masks
+
+    def _published_sensitivity(self) -> list[float] | None:
+        """The sensitivity vector that the configuration names; None where the teacher's weights are to give it."""
+        name = self.config.search.sensitivity
+        return None if name == "magnitude" else preset_sensitivity(name, self.capacities)
 
     def _stage(self, stage: str, **resolved: Any) -> dict[str, Any]:
         return stage_config(self.config, stage, precision=self.compute.precision, **resolved)

@@ -14,10 +14,10 @@ from typing import Literal
 
 import torch
 
+from masks.atomic_file import write_atomically
 from rlnet.cli import command
 from rlnet.models import ModeNetwork, frozen
 from rlnet.trained import find, load_with_facts
-from rlnet.training.checkpoint import write_atomically
 
 
 def export(network: ModeNetwork, image_shape: tuple[int, int, int], path: Path, mode: str) -> None:

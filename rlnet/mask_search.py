@@ -23,7 +23,6 @@ from masks import (
     magnitude_sensitivity,
     mask_change,
     normalised_hamming,
-    preset_sensitivity,
     random_mask,
     save_masks,
     waterfill,
@@ -41,11 +40,15 @@ from rlnet.training.loop import fit
 
 
 class SearchObjective(StudentObjective):
-    """Eq. 6, while the masks follow the activation differences."""
+    """Eq. 6, while the masks follow the activation differences.
 
-    def __init__(self, *args: Any, counts: dict[str, int], settle: float):
+    counts: r_l by site. score, settle: as in `rlnet.config.SearchConfig`.
+    """
+
+    def __init__(self, *args: Any, counts: dict[str, int], score: str, settle: float):
         super().__init__(*args, beta=0.0)
         self.counts, self.settle = counts, settle
+        self.watches_inputs = score == "linearized"
         self.differences = {name: torch.zeros_like(mask, dtype=torch.float32) for name, mask in self.masks.items()}
 
     @property
@@ -54,7 +57,7 @@ class SearchObjective(StudentObjective):
 
     @torch.no_grad()
     def see(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> None:
-        """Adds |AR - PR| of the post-ReLU maps, summed over the batch, site by site."""
+        """Adds |AR - PR|, summed over the batch, site by site; with the score linearized, PR is taken before its ReLU."""
         for name, difference in self.differences.items():
             difference += (student[name].detach().float() - teacher[name].float()).abs().sum(dim=0)
 
@@ -81,14 +84,12 @@ class SearchObjective(StudentObjective):
 
 def allocate(experiment: Experiment, teacher: ModeNetwork) -> dict[str, int]:
     """r_l: how many ReLUs each site keeps; their sum is the budget."""
-    sites, config = experiment.sites, experiment.config.search
-    capacities = [c * h * w for c, h, w in sites.values()]
-    if config.sensitivity == "magnitude":
-        found = magnitude_sensitivity(teacher, experiment.facts.example.to(experiment.compute.device), config.density)
+    sites, sensitivity = experiment.sites, experiment.published_sensitivity
+    if sensitivity is None:
+        example = experiment.facts.example.to(experiment.compute.device)
+        found = magnitude_sensitivity(teacher, example, experiment.config.search.density)
         sensitivity = [found[name] for name in sites]
-    else:
-        sensitivity = preset_sensitivity(config.sensitivity, capacities)
-    return dict(zip(sites, waterfill(sensitivity, capacities, experiment.budget), strict=True))
+    return dict(zip(sites, waterfill(sensitivity, experiment.capacities, experiment.budget), strict=True))
 
 
 def random_masks(experiment: Experiment, counts: dict[str, int]) -> Masks:
@@ -129,7 +130,13 @@ def run(experiment: Experiment) -> tuple[ModeNetwork, ModeNetwork, dict]:
 def _search(experiment: Experiment, student: ModeNetwork, teacher: ModeNetwork, counts: dict[str, int]) -> None:
     config = experiment.config
     objective = SearchObjective(
-        student, teacher, experiment.views, config.distillation, counts=counts, settle=config.search.settle
+        student,
+        teacher,
+        experiment.views,
+        config.distillation,
+        counts=counts,
+        score=config.search.score,
+        settle=config.search.settle,
     )
     with frozen(teacher, "normal", experiment.compute.dtype):
         fit(

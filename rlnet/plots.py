@@ -14,10 +14,10 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from masks import get_masks
+from masks.atomic_file import write_atomically
 from rlnet.models import ModeNetwork
 from rlnet.models.batch_norm import ModeBatchNorm2d
 from rlnet.trained import load
-from rlnet.training.checkpoint import write_atomically
 
 STAGES = {"teacher": "stage 1: teacher", "masks": "stage 2: mask search", "student": "stage 3: fine-tuning"}
 COLOURS = {"clean": "tab:blue", "augmented": "tab:green", "adversarial": "tab:red", "shared": "tab:gray"}

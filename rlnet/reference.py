@@ -1,13 +1,16 @@
 """The plain training steps that `rlnet.benchmark` holds ours against: the same mathematics, nothing done to be fast.
 
-What is plain about them: fp32; contiguous memory; masks multiplied in as int64 tensors; attacks whose backward pass goes to every
-parameter; batch norms that stay apart from their convolutions. All the rest is as one writes it down from RLNet (Sarkar et al.
-2024, Sec. 2.4) in torch, apart from our code where that is what is compared, so that it is also a second opinion on our numbers.
+What is plain about them: fp32; contiguous memory; masks multiplied in as int64 tensors; attacks whose backward pass goes to
+every parameter; batch norms that stay apart from their convolutions. All the rest is what one writes down from RLNet (Sarkar
+et al. 2024, Sec. 2.4). They share the networks with our steps and nothing else that computes, so that they are also a second
+opinion on our numbers.
 """
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,11 @@ from torch import Tensor, nn
 from masks import exact_topk, get_masks, mask_change
 from rlnet.attacks import AttackConfig
 from rlnet.data.batches import Batch
-from rlnet.models import ModeNetwork
-from rlnet.training.distillation import DistillationConfig
+from rlnet.mask_search import SearchObjective
+from rlnet.models import ModeNetwork, frozen
+from rlnet.teacher import TeacherObjective
+from rlnet.training.device import Compute, Precision
+from rlnet.training.distillation import DistillationConfig, StudentObjective
 from rlnet.training.objective import Objective
 from rlnet.training.views import ViewMaker
 
@@ -94,10 +100,9 @@ def site_maps(network: nn.Module) -> Iterator[dict[str, Tensor]]:
 class ReferenceObjective(Objective):
     """What the stages share: the three views of the same images. views: as our step takes it."""
 
-    def __init__(self, network: ModeNetwork, views: ViewMaker):
-        if tuple(views.names) != VIEWS or views.split_batch:
-            raise ValueError(f"the reference step knows the views {', '.join(VIEWS)} of the same images only")
-        self.network, self.views = network, views
+    def __init__(self, network: ModeNetwork, views: ViewMaker, weights: dict[str, float]):
+        assert views.names == VIEWS and not views.split_batch
+        self.network, self.views, self.weights = network, views, weights
 
     def images(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """x and x_aug (B, C, H, W), labels (B,)."""
@@ -114,7 +119,8 @@ class ReferenceObjective(Objective):
 class ReferenceTeacher(ReferenceObjective):
     """Eq. 1: (CE(x) + CE(x_aug) + CE(x_adv)) / 3."""
 
-    weights = {f"ce_{view}": 1 / 3 for view in VIEWS}
+    def __init__(self, network: ModeNetwork, views: ViewMaker):
+        super().__init__(network, views, {f"ce_{view}": 1 / 3 for view in VIEWS})
 
     def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
         x, x_aug, labels = self.images(batch)
@@ -129,13 +135,12 @@ class ReferenceStudent(ReferenceObjective):
     def __init__(
         self, student: ModeNetwork, teacher: ModeNetwork, views: ViewMaker, config: DistillationConfig, beta: float
     ) -> None:
-        if config.pram != "released":
-            raise ValueError(f"the reference step knows the released form of PRAM only, not {config.pram}")
-        super().__init__(student, views)
-        self.teacher, self.config = teacher.eval(), config
-        self.weights = {f"ce_{view}": config.ce / 3 for view in VIEWS} | {f"kl_{view}": config.kl / 3 for view in VIEWS}
+        assert config.pram == "released"
+        weights = {f"ce_{view}": config.ce / 3 for view in VIEWS} | {f"kl_{view}": config.kl / 3 for view in VIEWS}
         if beta > 0:
-            self.weights |= {"pram_clean": beta / 2, "pram_augmented": beta / 2}
+            weights |= {"pram_clean": beta / 2, "pram_augmented": beta / 2}
+        super().__init__(student, views, weights)
+        self.teacher, self.config = teacher.eval(), config
 
     def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
         x, x_aug, labels = self.images(batch)
@@ -190,3 +195,43 @@ class ReferenceSearch(ReferenceStudent):
             difference.zero_()
         self.settled = mask_change(old, new) < self.settle
         return {"mask_change": mask_change(old, new)}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two kinds of steps: its copy of a network, how it holds a teacher still, its precision, its objectives.
+
+    precision: None is the one that was asked for.
+    """
+
+    name: str
+    copy: Callable[[ModeNetwork], ModeNetwork]
+    hold: Callable[[ModeNetwork, Compute], AbstractContextManager]
+    precision: Precision | None
+    teacher: Callable[..., Objective]
+    search: Callable[..., Objective]
+    student: Callable[..., Objective]
+
+    def compute(self, compute: Compute) -> Compute:
+        """The device and number format of its steps."""
+        return replace(compute, precision=self.precision or compute.precision)
+
+
+OURS = Side(
+    name="ours",
+    copy=lambda network: copy.deepcopy(network).to(memory_format=torch.channels_last),
+    hold=lambda teacher, compute: frozen(teacher, "normal", compute.dtype),
+    precision=None,
+    teacher=TeacherObjective,
+    search=partial(SearchObjective, score="mismatch"),
+    student=StudentObjective,
+)
+REFERENCE = Side(
+    name="reference",
+    copy=plain_copy,
+    hold=lambda _teacher, _compute: nullcontext(),
+    precision="fp32",
+    teacher=ReferenceTeacher,
+    search=ReferenceSearch,
+    student=ReferenceStudent,
+)

@@ -49,7 +49,7 @@ def show(card: dict, folder: Path) -> None:
         f"CA clean, NPA the mean over 15 corruptions x 5 severities (mode normal), AdvA at eps {attack['eps']} "
         f"(mode adversarial); {images['clean']:,} test images, the student's CA lies in [{low:.1%}, {high:.1%}] (95%)."
     )
-    console.print(f"{folder}/card.json, student.onnx, best.pt and plots", highlight=False)
+    console.print(f"{folder}/card.json, student.onnx, best.pt and plots", highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def cards_table(cards: dict[str, dict]) -> str:
     """Student cards by name as a Markdown table, each with its teacher."""
     attacks = list(dict.fromkeys(attack for card in cards.values() for attack in card["accuracy"]["adversarial"]))
     lines = [
-        f"| run | network | ReLUs | CA | NPA | {' | '.join(f'AdvA {attack.upper()}' for attack in attacks)} |",
-        "|---|---|--:|--:|--:|" + "--:|" * len(attacks),
+        f"| run | network | ReLUs | eps | CA | NPA | {' | '.join(f'AdvA {attack.upper()}' for attack in attacks)} |",
+        "|---|---|--:|--:|--:|--:|" + "--:|" * len(attacks),
     ]
     for name, card in cards.items():
         network = f"{card['network']['name']}, width {card['network']['width']}"
@@ -78,7 +78,8 @@ def cards_table(cards: dict[str, dict]) -> str:
         ):
             values = [accuracy["clean"], accuracy["corrupted"], *(accuracy["adversarial"].get(a) for a in attacks)]
             cells = " | ".join("-" if value is None else f"{value:.1%}" for value in values)
-            lines.append(f"| {name} | {network}, {role} | {relus:,} | {cells} |")
+            eps = card["evaluation"]["attack"]["eps"]
+            lines.append(f"| {name} | {network}, {role} | {relus:,} | {eps} | {cells} |")
     return "\n".join(lines)
 
 

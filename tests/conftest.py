@@ -24,7 +24,7 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_network() -> Callable[..., ModeNetwork]:
     """Makes a network of width 4 for grey 8x8 images and 5 classes, as if trained: no two batch-norm paths are alike.
 

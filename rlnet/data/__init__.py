@@ -60,9 +60,7 @@ def check(config: DataConfig) -> None:
     if not 0 < config.validation < 1:
         raise ValueError(f"validation is {config.validation}: use a fraction between 0 and 1, such as 0.1")
     if config.image_size is not None and config.name != "folder":
-        raise ValueError(
-            f"image_size is {config.image_size}, but {config.name} has one size: use it with name=folder only"
-        )
+        raise ValueError(f"image_size is {config.image_size}, but {config.name} has one size: use it with name=folder only")
     if config.image_size is not None and config.image_size < 1:
         raise ValueError(f"image_size is {config.image_size}: use a side in pixels, such as 32")
     if config.crop_padding is not None and config.crop_padding < 0:

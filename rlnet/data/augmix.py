@@ -75,9 +75,7 @@ def autocontrast(image: Image, level: float, sign: int) -> Image:
 
 def equalize(image: Image, level: float, sign: int) -> Image:
     """Equalize each channel's histogram; no strength."""
-    return pixel.equalize(
-        image, mode="cv"
-    )  # nearer to PIL's, which the paper used, than mode="pil", and 10 times faster
+    return pixel.equalize(image, mode="cv")  # nearer to PIL's, which the paper used, than mode="pil", and 10 times faster
 
 
 def posterize(image: Image, level: float, sign: int) -> Image:

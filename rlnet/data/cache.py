@@ -2,12 +2,13 @@
 
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from masks.atomic_file import write_atomically
 
 VERSION = 1
 
@@ -37,19 +38,7 @@ def cached(folder: Path, key: str, shape: tuple[int, ...], make: Callable[[], np
     array = make()
     try:
         folder.mkdir(exist_ok=True)
-        store(path, array)
+        write_atomically(path, lambda file: np.savez(file, images=array))
     except OSError:
         pass  # read-only or full
     return array
-
-
-def store(path: Path, array: np.ndarray) -> None:
-    """Write atomically: other processes see the whole file or none. Raises OSError."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            np.savez(file, images=array)
-            file.flush()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise

@@ -80,7 +80,5 @@ def channel_statistics(images: Tensor | LazyImages) -> tuple[tuple[float, ...], 
     mean = weights @ values
     std = (weights * (values - mean[:, None]) ** 2).sum(1).sqrt()
     if (std == 0).any():
-        raise ValueError(
-            "a colour channel has one value in all training images: they cannot be normalised; check the files"
-        )
+        raise ValueError("a colour channel has one value in all training images: they cannot be normalised; check the files")
     return tuple(mean.tolist()), tuple(std.tolist())

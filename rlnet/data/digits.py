@@ -18,9 +18,7 @@ def digits(config: DataConfig) -> Source:
     from sklearn.datasets import load_digits
 
     raw = load_digits()
-    gray = np.stack(
-        [cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in raw.images * (255 / 16)]
-    )
+    gray = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for image in raw.images * (255 / 16)])
     pixels = torch.from_numpy(gray.round().clip(0, 255).astype(np.uint8))
     everything = ImageSet(pixels[:, None].repeat(1, 3, 1, 1), torch.from_numpy(raw.target.astype(np.int64)))
     classes = tuple(str(digit) for digit in raw.target_names)

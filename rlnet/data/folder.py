@@ -23,9 +23,7 @@ def folder(config: DataConfig) -> Source:
     """
     root = Path(config.root)
     if not root.is_dir():
-        raise ValueError(
-            f"{root} is not a folder: set root to the folder that holds the class folders, or train/ and test/"
-        )
+        raise ValueError(f"{root} is not a folder: set root to the folder that holds the class folders, or train/ and test/")
     if not _holds_folders(root / "train"):
         files = class_files(root)
         everything = _read(files, reader_like(files.paths[0], config.image_size), root)
@@ -59,9 +57,7 @@ def class_files(part: Path) -> ClassFiles:
     """The files of the class folders in part; hidden ones are left out. Raises ValueError."""
     classes = tuple(sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
     if len(classes) < 2:
-        raise ValueError(
-            f"{part} has {len(classes)} class folders {classes}: it needs one for each class, at least two"
-        )
+        raise ValueError(f"{part} has {len(classes)} class folders {classes}: it needs one for each class, at least two")
     files = ClassFiles([], [], classes)
     for label, name in enumerate(classes):
         found = _files(part / name)
@@ -77,9 +73,7 @@ def _read(files: ClassFiles, reader: Reader, root: Path) -> ImageSet:
 
 
 def _files(class_folder: Path) -> list[Path]:
-    return sorted(
-        Path(where, name) for where, _, names in os.walk(class_folder) for name in names if not name.startswith(".")
-    )
+    return sorted(Path(where, name) for where, _, names in os.walk(class_folder) for name in names if not name.startswith("."))
 
 
 def _holds_folders(path: Path) -> bool:

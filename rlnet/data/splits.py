@@ -38,9 +38,7 @@ def draw(labels: Tensor, quota: np.ndarray, rng: np.random.Generator) -> tuple[T
     return torch.from_numpy(np.flatnonzero(drawn)), torch.from_numpy(np.flatnonzero(~drawn))
 
 
-def hold_out(
-    labels: Tensor, classes: tuple[str, ...], fraction: float, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def hold_out(labels: Tensor, classes: tuple[str, ...], fraction: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Stratified split into sorted indices (kept, held out); the held-out part is round(fraction * N) images.
 
     Raises ValueError where either part would miss a class.

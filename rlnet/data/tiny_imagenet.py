@@ -27,14 +27,10 @@ def tiny_imagenet(config: DataConfig) -> Source:
     files = {folder.name: sorted(folder.glob("images/*.JPEG")) for folder in sorted((base / "train").glob("*/"))}
     empty = [name for name, found in files.items() if not found]
     if len(files) < 2 or empty:
-        raise ValueError(
-            f"{base / 'train'}: {len(files)} class folders, without images: {empty}; unpack {NAME}.zip again"
-        )
+        raise ValueError(f"{base / 'train'}: {len(files)} class folders, without images: {empty}; unpack {NAME}.zip again")
     classes = tuple(files)
     train = [(path, label) for label, found in enumerate(files.values()) for path in found]
-    return Source(
-        _read(train, base), _read(annotated(base / "val", classes), base), classes, flip=True, mean=MEAN, std=STD
-    )
+    return Source(_read(train, base), _read(annotated(base / "val", classes), base), classes, flip=True, mean=MEAN, std=STD)
 
 
 def annotated(val: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
@@ -47,9 +43,7 @@ def annotated(val: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
         name, wnid = (line.split("\t") + [""])[:2]
         path = val / "images" / name
         if wnid not in classes or not path.is_file():
-            raise ValueError(
-                f"{annotations}: no image or no class in train/ for the line {line!r}; unpack {NAME}.zip again"
-            )
+            raise ValueError(f"{annotations}: no image or no class in train/ for the line {line!r}; unpack {NAME}.zip again")
         pairs.append((path, classes.index(wnid)))
     return pairs
 

@@ -63,7 +63,6 @@ def official(make: Callable[[bool], T], files: Path, url: str) -> T:
     except (OSError, RuntimeError) as error:
         if absent:
             raise ValueError(
-                f"{files} is absent and {url} cannot be fetched ({error}):"
-                " fetch it elsewhere, and put it, unpacked, there"
+                f"{files} is absent and {url} cannot be fetched ({error}): fetch it elsewhere, and put it, unpacked, there"
             ) from error
         raise ValueError(f"{files} is damaged ({error}): remove it, and it is fetched again from {url}") from error

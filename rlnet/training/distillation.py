@@ -1,5 +1,6 @@
 """The student's objective: three-way robust distillation from the all-ReLU teacher (RLNet Sec. 2.4.3)."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -48,6 +49,8 @@ class StudentObjective(Objective):
     teacher: within `frozen(teacher, "normal")` for as long as the objective is in use.
     """
 
+    watches_inputs = False
+
     def __init__(self, student: ModeNetwork, teacher: ModeNetwork, views: ViewMaker, config: DistillationConfig, beta: float):
         self.network, self.teacher, self.views, self.config = student, teacher, views, config
         self.pram_views = tuple(view for view in views.names if view in PRAM_VIEWS) if beta > 0 else ()
@@ -73,11 +76,13 @@ class StudentObjective(Objective):
             )
         # 3. What the student makes of every view, and the losses.
         logits, maps = {}, {}
-        with capture(self.network) as latest:
-            for view, images in views.images.items():
+        for view, images in views.images.items():
+            watched = view == "clean" and self.watches_inputs
+            with capture(self.network) as latest, capture(self.network, before=True) if watched else nullcontext() as entering:
                 logits[view] = self.network(images, mode=view)
-                maps[view] = dict(latest)
-        self.see(maps["clean"], teacher_maps["clean"])
+            maps[view] = latest
+            if view == "clean":
+                self.see(entering if watched else latest, teacher_maps["clean"])
         terms = named("ce", ce_by_view(logits, views.labels))
         terms |= named("kl", kl_by_view(logits, targets, self.config.temperature))
         if self.pram_views:
@@ -86,7 +91,8 @@ class StudentObjective(Objective):
         return terms
 
     def see(self, student: dict[str, Tensor], teacher: dict[str, Tensor]) -> None:
-        """Hook for the mask search: the post-ReLU maps of both networks on the clean view, site -> (B, C, H, W)."""
+        """Hook for the mask search: the maps on the clean view, site -> (B, C, H, W), after the teacher's ReLUs and after the
+        student's, or before the student's where the objective `watches_inputs`."""
 
     @torch.no_grad()
     def _teacher(self, images: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:

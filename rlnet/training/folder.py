@@ -1,12 +1,14 @@
 """A stage's folder: its configuration, metrics, checkpoints and card. The folder is the state of the stage."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
+from masks.atomic_file import write_atomically
 from rlnet.training import checkpoint, distributed
 
 
@@ -14,12 +16,14 @@ class StageFolder:
     """`runs/<experiment>/.../<stage>/` with config.yaml, metrics.jsonl, last.pt, best.pt and, when complete, card.json.
 
     config: all that the stage's numbers depend on, as plain values. Nothing is written before `open`, and every file is
-    written atomically, by the first rank only.
+    written atomically, by the first rank only. complete: whether the stage has its card, the same on all ranks.
     """
 
     def __init__(self, path: Path, config: dict[str, Any]):
         self.path, self.config = path, config
         self.stage = path.name
+        self.complete = False
+        self.remedy = f"delete the folder {path} to start that stage anew"
 
     def check(self) -> None:
         """Raises ValueError where the folder holds a stage of another configuration, naming what differs."""
@@ -29,8 +33,10 @@ class StageFolder:
         try:
             found = yaml.safe_load(file.read_text())
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file} is damaged; delete the folder {self.path} to start that stage anew") from error
-        differences = _differences(found if isinstance(found, dict) else {}, self.config)
+            raise ValueError(f"{file} is damaged; {self.remedy}") from error
+        if not isinstance(found, dict):
+            raise ValueError(f"{file} is damaged; {self.remedy}")
+        differences = _differences(found, self.config)
         if differences:
             raise ValueError(
                 f"{self.path} holds a run of another configuration ({'; '.join(differences)}). "
@@ -38,21 +44,21 @@ class StageFolder:
             )
 
     def open(self) -> None:
-        """Makes the folder ready to be written to."""
+        """Makes the folder ready to be written to; a complete one is left as it is."""
         self.check()
         if distributed.rank() == 0:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._write("config.yaml", yaml.safe_dump(self.config, sort_keys=False))
+            _remove_partial(self.path)
+            if not (self.path / "config.yaml").exists():
+                self._write("config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         distributed.barrier()
-
-    @property
-    def complete(self) -> bool:
-        return (self.path / "card.json").exists()
+        self.complete = (self.path / "card.json").exists()
+        distributed.barrier()  # no rank writes a card before all have looked
 
     def load_last(self, device: torch.device) -> dict[str, Any] | None:
         """The checkpoint of the last finished epoch; None before the first."""
         path = self.path / "last.pt"
-        content = checkpoint.load(path, device) if path.exists() else None
+        content = checkpoint.load(path, device, self.remedy) if path.exists() else None
         distributed.barrier()
         return content
 
@@ -68,7 +74,7 @@ class StageFolder:
 
     def load_best(self, device: torch.device | str = "cpu") -> dict[str, Any]:
         """What `describe` said of the network at its best epoch, and its weights."""
-        return checkpoint.load(self.path / "best.pt", device)
+        return checkpoint.load(self.path / "best.pt", device, self.remedy)
 
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """metrics.jsonl: one line an epoch, exactly the epochs of the last checkpoint."""
@@ -90,17 +96,39 @@ class StageFolder:
         """card.json, whose presence says that the stage is complete."""
         self._write("card.json", json.dumps(card, indent=2) + "\n")
         distributed.barrier()
+        self.complete = True
 
     def read_card(self) -> dict[str, Any]:
         path = self.path / "card.json"
         try:
-            return json.loads(path.read_text())
+            card = json.loads(path.read_text())
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is damaged; delete it, and the stage writes it anew") from error
+        if not isinstance(card, dict) or card.get("kind") != self.stage:
+            raise ValueError(f"{path} is not the card of a {self.stage} stage; delete it, and the stage writes it anew")
+        return card
 
     def _write(self, name: str, text: str) -> None:
         if distributed.rank() == 0:
-            checkpoint.write_atomically(self.path / name, lambda file: file.write(text.encode()))
+            write_atomically(self.path / name, lambda file: file.write(text.encode()))
+
+
+def _remove_partial(folder: Path) -> None:
+    """Removes what `write_atomically` leaves, `.NAME.PID.part`, where the process PID was killed."""
+    for file in folder.glob(".*.part"):
+        process = int(file.name.split(".")[-2])
+        if process == os.getpid() or not _is_running(process):  # this process writes nothing now
+            file.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def _differences(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:

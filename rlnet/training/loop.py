@@ -21,6 +21,7 @@ from rlnet.training.objective import Objective
 from rlnet.training.schedule import TrainConfig, learning_rate
 
 CHECK_EVERY = 50  # steps between two looks at the losses; each look waits for the accelerator
+KEPT = "nothing of this epoch was kept. Lower the learning rate, lengthen its warm-up, or use --precision fp32"
 
 
 def fit(
@@ -46,10 +47,13 @@ def fit(
     history: list[dict[str, Any]] = []
     best = -math.inf
     if last := folder.load_last(compute.device):
-        network.load_state_dict(last["network"])
-        optimizer.load_state_dict(last["optimizer"])
-        objective.load_state(last["objective"])
-        history, best = last["history"], last["best"]
+        try:
+            network.load_state_dict(last["network"])
+            optimizer.load_state_dict(last["optimizer"])
+            objective.load_state(last["objective"])
+            history, best = last["history"], last["best"]
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise ValueError(f"{folder.path / 'last.pt'} is not of this stage; {folder.remedy}") from error
     folder.write_metrics(history)
 
     with bar(folder.stage, config.epochs * batches.steps_per_epoch, len(history) * batches.steps_per_epoch) as progress:
@@ -114,6 +118,11 @@ def _train_epoch(
         advance()
         if (step + 1) % CHECK_EVERY == 0 or step + 1 == batches.steps_per_epoch:
             _check_finite(log, names, epoch)
+    for name, value in objective.network.state_dict().items():
+        if not value.isfinite().all():
+            raise FloatingPointError(
+                f"{name} stopped being finite in step {batches.steps_per_epoch} of epoch {epoch + 1}, no loss term did; {KEPT}"
+            )
     means = (distributed.sum_over_ranks(log) / distributed.world_size()).mean(dim=0).tolist()
     terms = dict(zip(names, means, strict=True))
     return {"loss": sum(objective.weights[name] * value for name, value in terms.items()), **terms}
@@ -124,8 +133,7 @@ def _check_finite(log: Tensor, names: list[str], epoch: int) -> None:
     if bad:
         step, term = bad[0]
         raise FloatingPointError(
-            f"the loss term {names[term]} became {log[step, term].item()} in step {step + 1} of epoch {epoch + 1}; "
-            "nothing of this epoch was kept. Lower the learning rate, lengthen its warm-up, or use --precision fp32"
+            f"the loss term {names[term]} became {log[step, term].item()} in step {step + 1} of epoch {epoch + 1}; {KEPT}"
         )
 
 

@@ -34,8 +34,13 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a stage needs at least 1")
-        if not self.lr > 0:
-            raise ValueError(f"lr is {self.lr}; a learning rate is above 0")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"lr is {self.lr}; a learning rate is above 0 and finite")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}; it is at least 0 and below 1, for instance 0.9")
+        for name in ("weight_decay", "warmup_epochs"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0 and finite")
 
 
 def learning_rate(config: TrainConfig, epoch: float) -> float:

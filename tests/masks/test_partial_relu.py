@@ -99,6 +99,18 @@ def test_inplace_overwrites_its_input_and_nothing_else_does(x: Tensor, mask: Ten
     assert torch.equal(x, y)
 
 
+def test_inplace_the_overwritten_tensor_has_the_gradient_too(generator: torch.Generator, mask: Tensor) -> None:
+    """As with nn.ReLU(inplace=True): who goes on with the input goes on with the output."""
+    gradients = []
+    for use_input in (True, False):
+        leaf = (torch.rand(2, *SHAPE, generator=generator.manual_seed(0)) - 0.5).requires_grad_()
+        x = leaf * 1
+        y = PartialReLU(mask, inplace=True)(x)
+        gradients.append(torch.autograd.grad((x if use_input else y).sum(), leaf)[0])
+    assert torch.equal(*gradients)
+    assert 0 < gradients[0].sum() < mask.numel() * 2
+
+
 def test_inplace_tells_autograd_what_it_overwrote(generator: torch.Generator, mask: Tensor) -> None:
     """The square needs its input for its gradient; a partial ReLU that changed it silently would give a wrong one."""
     a = torch.rand(2, *SHAPE, generator=generator).requires_grad_() - 0.5

@@ -186,13 +186,31 @@ def test_capture_holds_what_leaves_the_sites(example: Tensor) -> None:
 
 
 def test_capture_of_some_sites_and_after_an_exception(example: Tensor) -> None:
-    network = Small()
+    network, seen = Small().eval(), []
     before = everything(network)
-    with pytest.raises(RuntimeError, match="stop"), capture(network, ["last"]) as maps:
-        network.eval()(example)
-        network.train()
-        raise RuntimeError("stop")
-    assert list(maps) == ["last"]
+
+    def stop_within_capture() -> None:
+        with capture(network, ["last"]) as maps:
+            network(example)
+            seen.append(maps)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stop_within_capture()
+    assert list(seen[0]) == ["last"]
+    assert everything(network) == before
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_capture_of_what_enters(example: Tensor, inplace: bool) -> None:
+    """Detached, and as it entered, also where the site then overwrites it."""
+    network = Small(inplace).eval()
+    before = everything(network)
+    with capture(network, ["first"], before=True) as maps:
+        network(example)
+    assert list(maps) == ["first"]
+    assert torch.equal(maps["first"], network.stem(example))
+    assert not maps["first"].requires_grad
     assert everything(network) == before
 
 

@@ -62,10 +62,7 @@ def test_workers_change_nothing_even_after_opencv_has_started_its_threads(datase
 
 def test_two_ranks_together_are_one(dataset: Dataset) -> None:
     parts = [list(batches(dataset, rank=rank, world_size=2).epoch(3)) for rank in (0, 1)]
-    joined = [
-        Batch(*(torch.cat(pair) for pair in zip(fields(a), fields(b), strict=True)))
-        for a, b in zip(*parts, strict=True)
-    ]
+    joined = [Batch(*(torch.cat(pair) for pair in zip(fields(a), fields(b), strict=True))) for a, b in zip(*parts, strict=True)]
     assert_same(joined, list(batches(dataset).epoch(3)))
 
 

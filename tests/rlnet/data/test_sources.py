@@ -74,9 +74,7 @@ def test_limits_are_balanced_and_taken_before_the_validation_split() -> None:
     data = load(DataConfig(train_limit=200, test_limit=53, validation=0.25), seed=0)
     assert class_counts(data.train.labels) == [15] * 10 and class_counts(data.validation.labels) == [5] * 10
     assert sorted(class_counts(data.test.labels)) == [5] * 7 + [6] * 3
-    assert images_of(load(DataConfig(train_limit=200), 1).train) != images_of(
-        load(DataConfig(train_limit=200), 2).train
-    )
+    assert images_of(load(DataConfig(train_limit=200), 1).train) != images_of(load(DataConfig(train_limit=200), 2).train)
 
 
 def test_quotas_by_hand() -> None:
@@ -276,9 +274,7 @@ def test_parts_that_do_not_match(tmp_path: Path, name: str, shape: tuple[int, ..
 @pytest.fixture
 def no_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("cifar", "svhn"):
-        monkeypatch.setattr(
-            f"torchvision.datasets.{module}.check_integrity", lambda path, md5=None: Path(path).is_file()
-        )
+        monkeypatch.setattr(f"torchvision.datasets.{module}.check_integrity", lambda path, md5=None: Path(path).is_file())
 
 
 @pytest.fixture
@@ -357,9 +353,7 @@ def tiny(tmp_path: Path) -> Path:
     lines = []
     for k, wnid in enumerate(("n01", "n02")):
         for i in range(10):
-            write(
-                base / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", pixels(i, 64, 64, 3) if i else pixels(k, 64, 64)
-            )
+            write(base / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", pixels(i, 64, 64, 3) if i else pixels(k, 64, 64))
         (base / "train" / wnid / f"{wnid}_boxes.txt").write_text("n01_0.JPEG\t0\t0\t63\t63\n")
         for i in range(3):
             write(base / "val" / "images" / f"val_{i}{k}.JPEG", np.full((64, 64, 3), 100 * k + i, dtype=np.uint8))

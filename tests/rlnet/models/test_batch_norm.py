@@ -103,7 +103,11 @@ def test_a_single_path_makes_no_difference(tiny_network: Make, x: Tensor, word: 
 def test_unknown_modes_are_named(tiny_network: Make, x: Tensor) -> None:
     network = tiny_network()
     before = everything(network)
-    for use in (lambda: network(x, mode="robust"), lambda: network.take("robust"), lambda: frozen(network, "robust").__enter__()):
+    for use in (
+        lambda: network(x, mode="robust"),
+        lambda: network.take("robust"),
+        lambda: frozen(network, "robust").__enter__(),
+    ):
         with pytest.raises(ValueError, match="no mode 'robust'; use one of normal, clean, augmented, adversarial"):
             use()
     assert everything(network) == before
@@ -174,7 +178,7 @@ def odd(network: ModeNetwork) -> ModeNetwork:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("mode", ["normal", "adversarial"])
 def test_frozen_is_eval_mode(tiny_network: Make, x: Tensor, name: str, mode: str, keep: float | None) -> None:
-    """Of that mode, whatever mode the call asks for, to 1e-5 of the logits' size; gradients for the images included."""
+    """Of that mode, to 1e-5 of the logits' size; and so are the gradients for the images, on which attacks rest."""
     network = tiny_network(name, keep=keep)
     images = x.clone().requires_grad_()
     expected = network(images, mode=mode)
@@ -214,9 +218,14 @@ def test_frozen_leaves_no_trace(tiny_network: Make, x: Tensor, kind: str, mode: 
 def test_frozen_leaves_no_trace_after_an_exception(tiny_network: Make, x: Tensor) -> None:
     network = odd(tiny_network())
     before = everything(network)
-    with pytest.raises(RuntimeError, match="stop"), frozen(network, "normal"):
+
+    @frozen(network, "normal")
+    def stop_within_frozen() -> None:
         network(x)
         raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        stop_within_frozen()
     assert everything(network) == before
 
 

@@ -134,5 +134,5 @@ def test_weights_are_those_of_the_seed() -> None:
 
 
 def test_no_network_of_no_width() -> None:
-    with pytest.raises(ValueError, match="network.width is a number of channels, at least 1, not 0"):
+    with pytest.raises(ValueError, match=r"network\.width is a number of channels, at least 1, not 0"):
         NetworkConfig(width=0)

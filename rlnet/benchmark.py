@@ -1,0 +1,123 @@
+"""How much faster the training steps are than plain ones that compute the same, and whether accuracy pays for it.
+
+    python -m rlnet.benchmark                    times one step of each stage, and the partial ReLU alone
+    python -m rlnet.benchmark --accuracy true    trains students with both kinds of steps and compares their accuracies
+
+The plain steps are those of `rlnet.reference`.
+"""
+
+import json
+import statistics
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from masks.atomic_file import write_atomically
+from rlnet.card import provenance
+from rlnet.cli import command
+from rlnet.comparison.accuracy import compare, short_digits
+from rlnet.comparison.steps import SITE_BATCH, SITE_SHAPE, StepsConfig, time_steps
+from rlnet.config import Config
+from rlnet.training import distributed
+from rlnet.training.device import Compute, resolve
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig(StepsConfig):
+    """Times the training steps against plain ones, or compares the accuracies of the students of both.
+
+    Args:
+        accuracy: train students with both kinds of steps and compare their accuracies, in place of timing.
+        seeds: how many students of each kind are trained; the first has the seed above, the others those that follow.
+        experiment: how they are trained; its seed, device, precision and runs are not used.
+        output: also write a card to this file.
+    """
+
+    accuracy: bool = False
+    seeds: int = 3
+    experiment: Config = field(default_factory=short_digits)
+    output: Path | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seeds < 2:
+            raise ValueError(f"seeds is {self.seeds}; a difference of means needs at least 2")
+        if self.output is not None and not self.output.parent.is_dir():
+            raise ValueError(f"the folder of {self.output} does not exist; make it, or choose another --output")
+
+
+def show_steps(card: dict[str, Any]) -> None:
+    """Prints how long the steps took, and what a partial ReLU keeps for its backward pass."""
+    network, relu = card["network"], card["relu"]
+    table = Table("forward and backward", title=f"{network['name']}, width {network['width']}, batches of {card['batch_size']}")
+    for header in ("ours", "reference", "ratio", "of the pairs"):
+        table.add_column(header, justify="right")
+    for name, found in card["ms_per_image"].items():
+        ours, reference, ratio = (f"{statistics.median(found[key]):.3g}" for key in ("ours", "reference", "ratio"))
+        table.add_row(
+            f"{name}, ms per image", ours, reference, ratio, f"{min(found['ratio']):.3g} to {max(found['ratio']):.3g}"
+        )
+    for name, found in card["saved_bytes_per_element"].items():
+        ours, reference = found["ours"], found["reference"]
+        table.add_row(f"partial ReLU saves {name}, bytes", f"{ours:.2f}", f"{reference:.2f}", f"{reference / ours:.3g}", "")
+    console = Console()
+    console.print(table)
+    pairs = len(next(iter(card["ms_per_image"].values()))["ratio"])
+    console.print(
+        f"Medians and range of {pairs} interleaved pairs; PGD of {card['attack']['steps']} steps; the student keeps "
+        f"{relu['budget']:,} of {relu['total']:,} ReLUs. The partial ReLU is that of a {'x'.join(map(str, SITE_SHAPE))} site, "
+        f"{SITE_BATCH} images; it saves bytes per element for its backward pass, of which its output is there anyway.",
+        highlight=False,
+    )
+
+
+def show_accuracy(card: dict[str, Any]) -> None:
+    """Prints what the students are worth."""
+    table = Table(title=f"students of {card['experiment']['data']['name']}, means of {card['seeds']} seeds")
+    for header in ("", "ours", "reference", "difference", "95% interval"):
+        table.add_column(header, justify="right")
+    for name, difference in card["difference"].items():
+        means = [statistics.mean(student[name] for student in students) for students in card["accuracy"].values()]
+        interval = f"[{difference['low']:+.1%}, {difference['high']:+.1%}]"
+        table.add_row(name, *(f"{mean:.1%}" for mean in means), f"{difference['mean']:+.1%}", interval)
+    Console().print(table)
+
+
+def precision_line(asked: str, compute: Compute) -> str:
+    """Which number formats are compared, and who chose ours."""
+    kind = compute.device.type
+    has = f"this {kind} computes in bf16" if compute.precision == "bf16" else f"this {kind} has no bf16 arithmetic"
+    why = f"auto: {has}" if asked == "auto" else "as asked"
+    return f"ours in {compute.precision} ({why}), the reference in fp32, on {kind}"
+
+
+def benchmark(config: BenchmarkConfig) -> dict[str, Any]:
+    """Times the steps or compares the accuracies; prints the result and returns its card."""
+    if distributed.world_size() > 1:
+        raise ValueError("the benchmark is of one process; start it without torchrun")
+    compute = resolve(config.device, config.precision)
+    Console().print(precision_line(config.precision, compute), highlight=False)
+    if config.accuracy:
+        settings = {"seed": config.seed, "device": config.device, "precision": config.precision}
+        card = compare(replace(config.experiment, **settings), config.seeds)
+        show_accuracy(card)
+    else:
+        card = time_steps(config, compute)
+        show_steps(card)
+    card = {"kind": "benchmark", "precision": compute.precision, **card, **provenance(config.seed, compute.device)}
+    if config.output is not None:
+        text = json.dumps(card, indent=2) + "\n"
+        write_atomically(config.output, lambda file: file.write(text.encode()))
+    return card
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return command(benchmark, BenchmarkConfig, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Whether accuracy pays for speed: students that our steps trained beside those that the plain steps trained.
+
+Data, batches, weights at the start, random starts of the attacks, schedule and evaluation are those of one experiment for both;
+only the arithmetic of the steps differs.
+"""
+
+import copy
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from scipy.special import stdtrit
+
+from masks import linearize
+from rlnet.config import Config, EvaluationConfig, SearchConfig, plain
+from rlnet.experiment import Experiment
+from rlnet.mask_search import allocate, random_masks
+from rlnet.reference import OURS, REFERENCE, VIEWS, Side
+from rlnet.training.folder import StageFolder
+from rlnet.training.loop import fit
+from rlnet.training.objective import Objective
+from rlnet.training.schedule import TrainConfig
+
+
+def short_digits() -> Config:
+    """All three stages on the digits in minutes: too short for good students, long enough for wrong arithmetic to show."""
+    return Config(
+        teacher=TrainConfig(epochs=6, batch_size=64, lr=0.1, schedule="cosine", warmup_epochs=1, validate_every=6),
+        search=SearchConfig(epochs=1, batch_size=64, lr=0.02, score="mismatch"),
+        finetune=TrainConfig(epochs=3, batch_size=64, lr=0.05, schedule="cosine", validate_every=3),
+        evaluation=EvaluationConfig(attacks=("pgd-7",), corruptions=False),
+    )
+
+
+def train_student(side: Side, experiment: Experiment, folder: Path) -> dict[str, float]:
+    """CA and AdvA of a student, all of whose stages one side's steps trained; the last epoch of each counts."""
+    config, views, distillation = experiment.config, experiment.views, experiment.config.distillation
+    compute = side.compute(experiment.compute)
+
+    def train(stage: str, objective: Objective, schedule: TrainConfig) -> None:
+        stage_folder = StageFolder(folder / f"{side.name} {stage}", {})
+        stage_folder.open()
+        fit(
+            objective,
+            experiment.batches(schedule),
+            schedule,
+            stage_folder,
+            compute,
+            validate=lambda: experiment.validate(objective.network),
+            describe=lambda: {},
+            keep="last",
+        )
+
+    teacher = side.copy(experiment.new_network(config.seed))
+    train("teacher", side.teacher(teacher, views), config.teacher)
+    counts = allocate(experiment, teacher)
+    student = copy.deepcopy(teacher)
+    linearize(student, random_masks(experiment, counts))
+    student = side.copy(student.to(compute.device))
+    with side.hold(teacher, compute):
+        search = side.search(student, teacher, views, distillation, counts=counts, settle=config.search.settle)
+        train("masks", search, config.search)
+        train("student", side.student(student, teacher, views, distillation, beta=distillation.beta), config.finetune)
+    accuracy, _ = experiment.evaluate(student, f"{side.name} test")
+    return {"CA": accuracy["clean"], "AdvA": next(iter(accuracy["adversarial"].values()))}
+
+
+def mean_interval(differences: list[float]) -> tuple[float, float, float]:
+    """The mean of paired differences and its 95% interval by Student's t."""
+    n, mean = len(differences), statistics.mean(differences)
+    half = float(stdtrit(n - 1, 0.975)) * statistics.stdev(differences) / n**0.5
+    return mean, mean - half, mean + half
+
+
+def _check(config: Config) -> None:
+    """Raises ValueError for what the reference steps do not know."""
+    unknown = {
+        f"views other than {', '.join(VIEWS)}": config.views != VIEWS,
+        "split_batch": config.split_batch,
+        "distillation.pram other than released": config.distillation.pram != "released",
+        "teacher_file": config.teacher_file is not None,
+        "search.masks_file": config.search.masks_file is not None,
+        "search.score other than mismatch": config.search.score != "mismatch",
+        "search.from_scratch": config.search.from_scratch,
+        "evaluation without attacks": not config.evaluation.attacks,
+    }
+    if found := [name for name, is_so in unknown.items() if is_so]:
+        raise ValueError(f"the accuracies are not compared for an experiment with {', '.join(found)}; leave that out")
+
+
+def compare(config: Config, seeds: int) -> dict[str, Any]:
+    """Trains a student of each side for each of `seeds` seeds, from the configuration's on; returns part of a card.
+
+    The configuration's `runs` is not used: the trainings leave nothing behind. Raises ValueError for a configuration that
+    the reference steps do not know.
+    """
+    _check(config)
+    found: dict[str, list[dict[str, float]]] = {"ours": [], "reference": []}
+    for seed in range(config.seed, config.seed + seeds):
+        for side in (OURS, REFERENCE):
+            with TemporaryDirectory() as folder:
+                experiment = Experiment(replace(config, seed=seed, runs=Path(folder)))
+                found[side.name].append(train_student(side, experiment, Path(folder) / f"seed {seed}"))
+    differences = {
+        name: [ours[name] - reference[name] for ours, reference in zip(*found.values(), strict=True)] for name in ("CA", "AdvA")
+    }
+    return {
+        "experiment": {name: value for name, value in plain(config).items() if name != "runs"},
+        "seeds": seeds,
+        "accuracy": found,
+        "difference": {
+            name: dict(zip(("mean", "low", "high"), mean_interval(d), strict=True)) for name, d in differences.items()
+        },
+    }

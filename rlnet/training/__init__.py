@@ -1,0 +1,1 @@
+"""What the stages are trained with: the one loop, views, objectives, schedules, run folders, and ranks."""

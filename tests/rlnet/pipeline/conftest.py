@@ -1,0 +1,159 @@
+"""One tiny experiment for all tests of the pipeline: ResNet-18 of width 4, 200 digits, two epochs a stage, seconds in all."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import rlnet.finetune
+from rlnet.attacks import AttackConfig
+from rlnet.config import Config, EvaluationConfig, SearchConfig
+from rlnet.data import DataConfig
+from rlnet.finetune import finetune
+from rlnet.models import NetworkConfig
+from rlnet.training.schedule import TrainConfig
+
+TINY = Config(
+    relu_budget="36%",
+    device="cpu",
+    precision="fp32",
+    data=DataConfig(train_limit=200, test_limit=60),
+    network=NetworkConfig(width=4),
+    attack=AttackConfig(steps=1),
+    teacher=TrainConfig(epochs=2, batch_size=64, lr=0.1),
+    search=SearchConfig(epochs=2, batch_size=64, lr=0.02, settle=0.0),
+    finetune=TrainConfig(epochs=2, batch_size=64, lr=0.05),
+    evaluation=EvaluationConfig(attacks=("pgd-2",), corruptions=False),
+)
+STAGES = ("teacher", "relu-12534/masks", "relu-12534/student")  # 36% of 34,816 ReLUs
+
+
+def flags_of(value: Any, prefix: str = "") -> list[str]:
+    """The flags that say what a configuration says."""
+    flags = []
+    for item in dataclasses.fields(value):
+        part = getattr(value, item.name)
+        if dataclasses.is_dataclass(part):
+            flags += flags_of(part, f"{prefix}{item.name}.")
+        else:
+            text = json.dumps(part) if part is None or isinstance(part, tuple | bool) else str(part)
+            flags.append(f"--{prefix}{item.name}={text}")
+    return flags
+
+
+def plain_content(path: Path) -> Any:
+    """A file of a run as something that can be compared, without what may differ: times, places, who ran it."""
+    if path.suffix == ".pt":
+        content = torch.load(path, weights_only=True)
+        for metrics in content.get("history", []):
+            del metrics["seconds"]
+        return tensors_as_lists(content)
+    if path.name == "metrics.jsonl":
+        return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in path.read_text().splitlines()]
+    if path.name == "card.json":
+        return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("seconds", "command", "commit")}
+    return path.read_bytes()
+
+
+def tensors_as_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: tensors_as_lists(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [tensors_as_lists(item) for item in value]
+    return (str(value.dtype), value.tolist()) if isinstance(value, torch.Tensor) else value
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., Config]:
+    """Makes the tiny configuration in a folder of runs, with changes: tiny(runs, seed=1, teacher={"epochs": 1})."""
+
+    def make(runs: Path, **changes: Any) -> Config:
+        parts = {
+            name: dataclasses.replace(getattr(TINY, name), **change) if isinstance(change, dict) else change
+            for name, change in changes.items()
+        }
+        return dataclasses.replace(TINY, runs=runs, **parts)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def flags(tiny: Callable[..., Config]) -> Callable[..., list[str]]:
+    """The command line of the tiny configuration in a folder of runs, with changes."""
+    return lambda runs, **changes: flags_of(tiny(runs, **changes))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the ONNX file and the pictures, which take longer than the rest of a tiny run."""
+    monkeypatch.setattr(rlnet.finetune, "export", lambda *arguments: None)
+    monkeypatch.setattr(rlnet.finetune, "draw", lambda folder: None)
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[..., Config]) -> Path:
+    """The folder of runs that one tiny run leaves, without ONNX file and pictures. To be copied, not written to."""
+    runs = tmp_path_factory.mktemp("uninterrupted") / "runs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rlnet.finetune, "export", lambda *arguments: None)
+        patch.setattr(rlnet.finetune, "draw", lambda folder: None)
+        finetune(tiny(runs))
+    return runs
+
+
+@pytest.fixture(scope="session")
+def same_run() -> Callable[[Path, Path], None]:
+    """Asserts that two folders of runs hold the same tiny run, bit for bit, and nothing half-written."""
+
+    def check(found: Path, wanted: Path) -> None:
+        for stage in STAGES:
+            files = sorted(path.name for path in (wanted / "digits" / stage).iterdir())
+            assert sorted(path.name for path in (found / "digits" / stage).iterdir()) == files
+            for name in files:
+                here, there = found / "digits" / stage / name, wanted / "digits" / stage / name
+                assert plain_content(here) == plain_content(there), f"{stage}/{name}"
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes]]]:
+    """Every file under a folder, with the time of its last change and its bytes."""
+    return lambda folder: {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts `python ARGUMENTS` on one thread, in a process group of its own, which ends with the test at the latest."""
+    started = []
+
+    def run(*arguments: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with process, contextlib.suppress(ProcessLookupError):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

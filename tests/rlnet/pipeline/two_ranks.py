@@ -1,0 +1,102 @@
+"""What test_ranks.py runs on two ranks: the first argument says what, the others are the flags of a configuration.
+
+torchrun --nproc-per-node 2 two_ranks.py gradients --network.width 4 ...
+"""
+
+import os
+import sys
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+
+import rlnet.finetune
+from masks import linearize, random_mask
+from rlnet.cli import command
+from rlnet.config import Config
+from rlnet.experiment import Experiment
+from rlnet.models import frozen
+from rlnet.teacher import TeacherObjective
+from rlnet.training import distributed
+from rlnet.training.distillation import StudentObjective
+from rlnet.training.folder import StageFolder
+from rlnet.training.objective import Objective
+
+
+def objectives(experiment: Experiment) -> dict[str, Objective]:
+    """Fresh objectives of stage 1, and of stage 3 under random masks."""
+    student, teacher = experiment.new_network(1), experiment.new_network(2)
+    generator = torch.Generator().manual_seed(0)
+    linearize(student, {name: random_mask(shape, shape[0] * 9, generator) for name, shape in experiment.sites.items()})
+    of_student = StudentObjective(student, teacher, experiment.views, experiment.config.distillation, beta=1000.0)
+    return {"teacher": TeacherObjective(experiment.new_network(0), experiment.views), "student": of_student}
+
+
+def one_step(objective: Objective, experiment: Experiment) -> dict[str, Tensor]:
+    """The gradients of the first batch's loss, the batch-norm statistics after it, and the mean of each term, by name."""
+    network = objective.network.train()
+    batch = next(iter(experiment.batches(experiment.config.teacher).epoch(0)))
+    with frozen(objective.teacher, "normal") if isinstance(objective, StudentObjective) else nullcontext():
+        terms = objective.terms(batch, 0, 0)
+    sum(objective.weights[name] * term for name, term in terms.items()).backward()
+    distributed.average_gradients(network.parameters())
+    found = {f"gradient of {name}": parameter.grad for name, parameter in network.named_parameters()}
+    found |= {f"statistic {name}": value for name, value in network.state_dict().items() if "running" in name}
+    ranks = distributed.world_size()
+    return found | {name: distributed.sum_over_ranks(term.detach().clone()) / ranks for name, term in terms.items()}
+
+
+def steps(config: Config) -> dict[str, Tensor]:
+    """What one step of either objective finds, on as many ranks as there are."""
+    experiment = Experiment(config)
+    found = {kind: one_step(objective, experiment) for kind, objective in objectives(experiment).items()}
+    return {f"{kind}: {name}": value for kind, values in found.items() for name, value in values.items()}
+
+
+def gradients(flags: list[str]) -> None:
+    """Two ranks agree with each other, and with one process on the joint batch.
+
+    In double precision: rounding then puts no ReLU and no sign of the attack's gradient on the other side, which would each
+    change the gradients by a jump.
+    """
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float, torch.float32 = torch.Tensor.double, torch.float64
+    results = []
+    rank = os.environ.pop("RANK")  # a process that has none is alone
+    assert command(lambda config: results.append(steps(config)), Config, flags) == 0
+
+    def on_two_ranks(config: Config) -> None:
+        assert distributed.world_size() == 2
+        assert not distributed.all_agree([torch.tensor(distributed.rank())])
+        results.append(steps(config))
+        assert distributed.all_agree(results[1].values())
+
+    os.environ["RANK"] = rank
+    assert command(on_two_ranks, Config, flags) == 0
+    alone, together = results
+    assert alone.keys() == together.keys()
+    for name, wanted in alone.items():
+        assert wanted.dtype == torch.float64
+        assert (together[name] - wanted).norm() <= 1e-9 * wanted.norm().clamp(min=1e-6), name
+
+
+def whole_run(flags: list[str]) -> None:
+    """The main job. After each epoch of each stage both ranks hold the same weights, statistics, momenta and masks."""
+    save_last, epochs = StageFolder.save_last, []
+
+    def compare_and_save(folder: StageFolder, content: dict) -> None:
+        assert distributed.world_size() == 2
+        momenta = [state["momentum_buffer"] for state in content["optimizer"]["state"].values()]
+        masks = content["objective"].get("masks", {})
+        assert momenta and bool(masks) == (folder.stage == "masks")
+        assert distributed.all_agree([*content["network"].values(), *momenta, *masks.values()]), folder.stage
+        epochs.append(folder.stage)
+        save_last(folder, content)
+
+    StageFolder.save_last = compare_and_save
+    assert rlnet.finetune.main(flags) == 0
+    assert epochs == ["teacher", "masks", "student"]
+
+
+if __name__ == "__main__":
+    {"gradients": gradients, "whole-run": whole_run}[sys.argv[1]](sys.argv[2:])
