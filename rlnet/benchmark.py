@@ -54,16 +54,16 @@ def show_steps(card: dict[str, Any]) -> None:
     """Prints how long the steps took, and what a partial ReLU keeps for its backward pass."""
     network, relu = card["network"], card["relu"]
     table = Table("forward and backward", title=f"{network['name']}, width {network['width']}, batches of {card['batch_size']}")
-    for header in ("ours", "reference", "ratio", "of the pairs"):
+    for header in ("ours", "reference", "ratio", "range"):
         table.add_column(header, justify="right")
     for name, found in card["ms_per_image"].items():
-        ours, reference, ratio = (f"{statistics.median(found[key]):.3g}" for key in ("ours", "reference", "ratio"))
+        ours, reference, ratio = (f"{statistics.median(found[key]):.2f}" for key in ("ours", "reference", "ratio"))
         table.add_row(
-            f"{name}, ms per image", ours, reference, ratio, f"{min(found['ratio']):.3g} to {max(found['ratio']):.3g}"
+            f"{name}, ms per image", ours, reference, ratio, f"{min(found['ratio']):.2f} to {max(found['ratio']):.2f}"
         )
     for name, found in card["saved_bytes_per_element"].items():
         ours, reference = found["ours"], found["reference"]
-        table.add_row(f"partial ReLU saves {name}, bytes", f"{ours:.2f}", f"{reference:.2f}", f"{reference / ours:.3g}", "")
+        table.add_row(f"bytes a partial ReLU saves {name}", f"{ours:.2f}", f"{reference:.2f}", f"{reference / ours:.2f}", "")
     console = Console()
     console.print(table)
     pairs = len(next(iter(card["ms_per_image"].values()))["ratio"])

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -51,7 +52,8 @@ def from_content(content: dict[str, Any], origin: Path) -> tuple[ModeNetwork, Fa
         network.load_state_dict(content["weights"])
         network.to(memory_format=torch.channels_last)
     except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{origin} holds no network that this program can build: {error}") from error
+        reason = shorten(f"{type(error).__name__}: {error}", 300)  # torch writes a line for each weight
+        raise ValueError(f"{origin} holds no network that this program can build ({reason}); name another file") from error
     wrong = [name for name, mask in get_masks(network).items() if tuple(mask.shape) != sites[name]]
     if wrong:
         raise ValueError(f"{origin}: the masks of {', '.join(wrong)} do not have the shapes of their sites")

@@ -27,9 +27,9 @@ from rlnet.training.schedule import TrainConfig
 def short_digits() -> Config:
     """All three stages on the digits in minutes: too short for good students, long enough for wrong arithmetic to show."""
     return Config(
-        teacher=TrainConfig(epochs=6, batch_size=64, lr=0.1, schedule="cosine", warmup_epochs=1, validate_every=6),
+        teacher=TrainConfig(epochs=4, batch_size=64, lr=0.1, schedule="cosine", warmup_epochs=1, validate_every=4),
         search=SearchConfig(epochs=1, batch_size=64, lr=0.02, score="mismatch"),
-        finetune=TrainConfig(epochs=3, batch_size=64, lr=0.05, schedule="cosine", validate_every=3),
+        finetune=TrainConfig(epochs=2, batch_size=64, lr=0.05, schedule="cosine", validate_every=2),
         evaluation=EvaluationConfig(attacks=("pgd-7",), corruptions=False),
     )
 

@@ -44,7 +44,7 @@ class StageFolder:
             )
 
     def open(self) -> None:
-        """Makes the folder ready to be written to; a complete one is left as it is."""
+        """Makes the folder ready to be written to; a complete one is left as it is. Raises ValueError as `check` does."""
         self.check()
         if distributed.rank() == 0:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -53,6 +53,8 @@ class StageFolder:
                 self._write("config.yaml", yaml.safe_dump(self.config, sort_keys=False))
         distributed.barrier()
         self.complete = (self.path / "card.json").exists()
+        if self.complete:
+            self.read_card()  # refuses a damaged one before any work rests on it
         distributed.barrier()  # no rank writes a card before all have looked
 
     def load_last(self, device: torch.device) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Bad input ends with exit code 2 and one line that names it and the remedy; nothing is written, and nothing that was there changes."""
+"""Bad input ends with exit code 2 and one line that names it and the remedy; nothing is written, and no file changes."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def refuse(
     snapshot: Callable[[Path], dict],
     capsys: pytest.CaptureFixture[str],
 ) -> Refuse:
-    """Asserts that the tiny command with these flags more is refused with these words, and that tmp_path/runs stays as it is."""
+    """Asserts that the tiny command with these flags more is refused in these words, and that tmp_path/runs stays as it is."""
     runs = tmp_path / "runs"
 
     def check(more: list[str], *words: str, **changes: Any) -> None:
@@ -380,6 +380,7 @@ def test_runs_of_another_configuration(refuse: Refuse, run_folder: Path, changes
         ("best.pt", b"PK", "best.pt is damaged or not a checkpoint of this program; delete the folder"),
         ("best.pt", None, "there is no checkpoint"),
         ("card.json", b'{"kind": ', "card.json is damaged; delete it, and the stage writes it anew"),
+        ("card.json", b"\xff\x00", "card.json is damaged; delete it, and the stage writes it anew"),
         ("card.json", b"[]", "; delete it, and the stage writes it anew"),
         ("card.json", b'{"kind": "secure-inference"}', "is not the card of a"),
     ],
@@ -445,12 +446,24 @@ def test_a_learning_rate_that_diverges(
 
 
 def test_weights_that_diverge_in_the_last_step(
-    tmp_path: Path, flags: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    flags: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The only loss of the epoch is finite, the weights after it are not: they are not kept either."""
-    assert main(flags(tmp_path, teacher={"lr": 1e38, "momentum": 0.0, "batch_size": 128})) == 2
+    """All losses of the epoch are finite, the weights after it are not: they are not kept either."""
+    terms = TeacherObjective.terms
+
+    def with_gradient_nan(self: TeacherObjective, batch: Any, epoch: int, step: int) -> dict[str, torch.Tensor]:
+        found, weight = terms(self, batch, epoch, step), self.network.fc.weight
+        return found | {"ce_clean": found["ce_clean"] + (weight - weight.detach()).abs().sum().sqrt()} if step == 1 else found
+
+    monkeypatch.setattr(TeacherObjective, "terms", with_gradient_nan)
+    assert main(flags(tmp_path)) == 2
     line = capsys.readouterr().err.strip()
-    assert "stopped being finite in step 1 of epoch 1, no loss term did; nothing of this epoch was kept" in line
+    assert line.startswith(
+        "error: fc.weight stopped being finite in step 2 of epoch 1, no loss term did; nothing of this epoch"
+    )
     assert not list(tmp_path.rglob("*.pt"))
 
 

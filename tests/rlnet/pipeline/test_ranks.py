@@ -45,7 +45,7 @@ def test_the_main_job_on_two_ranks(
     no_pictures: None,
 ) -> None:
     """Both ranks hold the same after every epoch; the run has one process's files and about its numbers; one rank speaks."""
-    short = {name: {"epochs": 1} for name in ("teacher", "search", "finetune")}
+    short = {name: {"epochs": 1, "batch_size": 128} for name in ("teacher", "search", "finetune")}
     code, out, err = torchrun(SCRIPT, "whole-run", *flags(tmp_path / "together", **short))
     assert code == 0, err
     assert out.count("partial-ReLU student") == 1

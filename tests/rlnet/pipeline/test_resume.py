@@ -224,7 +224,7 @@ def test_what_a_killed_writer_left_is_removed(
     same_run: Callable[[Path, Path], None],
     start: Callable[..., subprocess.Popen],
 ) -> None:
-    """kill -9 in the middle of writing leaves the old version; the next start removes half a file, but not one of a live process."""
+    """kill -9 within a write leaves the old version; the next start removes half a file, but not one of a live process."""
     shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
     best = tmp_path / "digits/relu-12534/masks/best.pt"
     writer = (
