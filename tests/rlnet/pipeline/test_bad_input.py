@@ -20,7 +20,7 @@ from rlnet.teacher import TeacherObjective
 from rlnet.training import checkpoint
 from rlnet.training.distillation import StudentObjective
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("no_pictures")]
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 Refuse = Callable[..., None]
 STUDENT, MASKS = "digits/relu-12534/student", "digits/relu-12534/masks"

@@ -21,8 +21,6 @@ from rlnet.finetune import finetune, main
 from rlnet.mask_search import search_masks
 from rlnet.teacher import train_teacher
 
-pytestmark = pytest.mark.timeout(120)
-
 TOTAL, BUDGET = 34_816, 12_534  # ResNet-18 at width 4: 557,056 / 16; 36% of it, rounded
 PICTURES = {"losses.png", "relus.png", "masks.png", "batch_norm.png"}
 FILES = {"config.yaml", "metrics.jsonl", "last.pt", "best.pt", "card.json"}

@@ -15,7 +15,7 @@ from rlnet.finetune import finetune, main
 from rlnet.mask_search import search_masks
 from rlnet.teacher import train_teacher
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("no_pictures")]
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 MASKS = "digits/relu-12534/masks/masks.json"
 

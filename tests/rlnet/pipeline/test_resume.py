@@ -26,7 +26,7 @@ from rlnet.finetune import finetune, main
 from rlnet.teacher import TeacherObjective
 from rlnet.training.distillation import StudentObjective
 
-pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("no_pictures")]
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def assert_nothing_is_half_written(runs: Path) -> None:

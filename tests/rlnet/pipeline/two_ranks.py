@@ -73,6 +73,7 @@ def gradients(flags: list[str]) -> None:
 
     os.environ["RANK"] = rank
     assert command(on_two_ranks, Config, flags) == 0
+    assert rlnet.finetune.main([*flags, "--finetune.batch_size=63"]) == 2
     alone, together = results
     assert alone.keys() == together.keys()
     for name, wanted in alone.items():
