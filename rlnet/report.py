@@ -83,21 +83,27 @@ def cards_table(cards: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
+def read_card(file: Path) -> dict:
+    """The card in a file. Raises ValueError, naming the file, for what is none."""
+    try:
+        card = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged; run the command that made it again") from error
+    return card if isinstance(card, dict) else {}
+
+
 def report(path: Path, config: ReportConfig) -> None:
     """Prints a student's table and draws its pictures; of a folder of cards, prints the Markdown table."""
-    cards = {file.parent.name: json.loads(file.read_text()) for file in sorted(path.glob("*/card.json"))}
-    students = {name: card for name, card in cards.items() if card["kind"] == "student"}
+    cards = {file.parent.name: read_card(file) for file in sorted(path.glob("*/card.json"))}
+    students = {name: card for name, card in cards.items() if card.get("kind") == "student"}
     if "student" in students:
         path, students = path / "student", {}
     if students:
         print(cards_table(students))
         return
-    try:
-        card = json.loads((path / "card.json").read_text())
-    except FileNotFoundError:
-        raise ValueError(
-            f"{path} is neither a finished student's folder, such as runs/digits/relu-50k, nor one of cards"
-        ) from None
+    card = read_card(path / "card.json") if (path / "card.json").exists() else {}
+    if card.get("kind") != "student":
+        raise ValueError(f"{path} is neither a finished student's folder, such as runs/digits/relu-50k, nor one of cards")
     draw(path)
     show(card, path)
 

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 import torch
 
+import rlnet.evaluate
+import rlnet.export
+import rlnet.report
 import rlnet.training.loop
 from masks import random_mask, save_masks
 from rlnet.finetune import main
@@ -216,6 +219,46 @@ def test_data_folders(refuse: Refuse, tmp_path: Path, damage: Callable[[Path], N
     write_images(tmp_path / "pictures")
     damage(tmp_path / "pictures")
     refuse([], words, data={"name": "folder", "root": str(tmp_path / "pictures"), "train_limit": None, "test_limit": None})
+
+
+@pytest.mark.parametrize("command", [rlnet.evaluate.main, rlnet.export.main, rlnet.report.main])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("nowhere", "nowhere is neither a"),
+        ("digits", "digits is neither a"),
+        (STUDENT, f"{STUDENT}/"),
+    ],
+)
+def test_other_commands(
+    run_folder: Path,
+    snapshot: Callable[[Path], dict],
+    capsys: pytest.CaptureFixture[str],
+    command: Callable[[list[str]], int],
+    path: str,
+    words: str,
+) -> None:
+    """A folder that is not there, the folder of an experiment, and a student's folder with a damaged checkpoint and card."""
+    for name in ("best.pt", "card.json"):
+        (run_folder / STUDENT / name).write_bytes(b"{")
+    before = snapshot(run_folder)
+    assert command([str(run_folder / path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {run_folder}/") and words in line
+    assert snapshot(run_folder) == before
+
+
+def test_a_teacher_has_no_report(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rlnet.report.main([str(run_folder / "digits/teacher")]) == 2
+    assert "teacher is neither a finished student's folder" in capsys.readouterr().err
+    assert not list(run_folder.rglob("*.png"))
+
+
+def test_evaluating_on_other_images(run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_images(tmp_path / "pictures")
+    assert rlnet.evaluate.main([str(run_folder / STUDENT), "--data.name=folder", f"--data.root={tmp_path / 'pictures'}"]) == 2
+    line = capsys.readouterr().err
+    assert "was trained on digits (10 classes, images (3, 32, 32))" in line and "choose it with --data.name" in line
 
 
 class Bomb:

@@ -202,7 +202,7 @@ def test_a_real_signal_within_an_epoch(
     workers: int,
 ) -> None:
     """kill -9, and Ctrl-C to a process and its worker processes, after the first epoch."""
-    process = start("-W", "error", "-m", "rlnet.finetune", *flags(tmp_path, workers=workers))
+    process = start("-m", "rlnet.finetune", *flags(tmp_path, workers=workers))
     line = process.stderr.readline()
     os.killpg(process.pid, number)
     _, rest = process.communicate(timeout=60)
