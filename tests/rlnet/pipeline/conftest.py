@@ -137,8 +137,12 @@ def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes]]]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen]]:
-    """Starts `python ARGUMENTS` on one thread, in a process group of its own, which ends with the test at the latest."""
+    """Starts `python ARGUMENTS` on one thread, in a process group of its own, which ends with the test at the latest.
+
+    It takes Ctrl-C, also where the tests themselves run in the background, whose processes inherit that they ignore it.
+    """
     started = []
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(*arguments: str) -> subprocess.Popen:
         process = subprocess.Popen(
@@ -153,6 +157,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen]]:
         return process
 
     yield run
+    signal.signal(signal.SIGINT, ours)
     for process in started:
         with process, contextlib.suppress(ProcessLookupError):
             if process.poll() is None:
