@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 
 from rlnet.report import cards_table
 
@@ -25,3 +26,11 @@ def test_the_two_commands_are_the_first_lines():
     ci = (ROOT / ".ci" / "run").read_text()
     assert "uv run python -m rlnet.finetune --relu-budget 50k" in ci
     assert "\nuv run pytest\n" in ci
+
+
+def test_speeds_are_those_of_the_committed_card():
+    """The ratios in the text are the medians of the benchmark's card."""
+    card = json.loads((ROOT / "results" / "benchmark" / "steps.json").read_text())
+    teacher, search, student, relu = (median(found["ratio"]) for found in card["ms_per_image"].values())
+    claim = f"teacher {teacher:.2f}x, mask search {search:.2f}x, fine-tuning {student:.2f}x, the partial ReLU alone {relu:.1f}x"
+    assert claim in " ".join((ROOT / "README.md").read_text().split())
