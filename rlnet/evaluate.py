@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from rich.console import Console
+
 from rlnet.accuracy import hits, random_part
 from rlnet.attacks import AttackConfig
 from rlnet.cli import command
@@ -116,7 +118,7 @@ def evaluate_file(path: Path, config: EvaluateConfig) -> dict:
     compute = resolve(config.device, "fp32", distributed.local_rank())
     accuracy, basis = evaluate(network.to(compute.device), dataset, config.evaluation, config.attack, compute, config.seed)
     if distributed.rank() == 0:
-        accuracy_table({str(path): accuracy})
+        Console().print(accuracy_table({str(path): accuracy}))
     return {"accuracy": accuracy, "evaluation": basis}
 
 
