@@ -169,7 +169,11 @@ def _card(experiment: Experiment, masks: Masks) -> dict:
 
 def search_masks(config: Config) -> Masks:
     """Stages 1 and 2 of an experiment: the masks, bool (C, H, W) by site. Stages that are complete are reused."""
-    return get_masks(run(Experiment(config))[0])
+    experiment = Experiment(config)
+    masks = get_masks(run(experiment)[0])
+    if distributed.rank() == 0:
+        print(f"{experiment.masks_folder.path}/masks.json keeps {experiment.budget:,} of {sum(experiment.capacities):,} ReLUs")
+    return masks
 
 
 def main(arguments: list[str] | None = None) -> int:

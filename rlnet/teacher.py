@@ -7,6 +7,7 @@ import sys
 import time
 
 import torch.nn.functional as F
+from rich.console import Console
 from torch import Tensor
 
 from distill import ce_by_view
@@ -16,7 +17,9 @@ from rlnet.config import Config, plain
 from rlnet.data.batches import Batch
 from rlnet.experiment import Experiment
 from rlnet.models import ModeNetwork
+from rlnet.report import accuracy_table
 from rlnet.trained import from_content, masks_of, to_content
+from rlnet.training import distributed
 from rlnet.training.loop import fit
 from rlnet.training.objective import Objective, mean_over_views, named
 from rlnet.training.views import ViewMaker, forward
@@ -89,7 +92,11 @@ def _card(experiment: Experiment, network: ModeNetwork) -> dict:
 
 def train_teacher(config: Config) -> ModeNetwork:
     """Stage 1 of an experiment, in eval mode: `teacher(x, mode="adversarial")`. Stages that are complete are reused."""
-    return run(Experiment(config))[0]
+    experiment = Experiment(config)
+    network, card = run(experiment)
+    if distributed.rank() == 0:
+        Console().print(accuracy_table({f"{experiment.teacher_folder.path}": card["accuracy"]}))
+    return network
 
 
 def main(arguments: list[str] | None = None) -> int:
