@@ -70,10 +70,10 @@ def gradients(flags: list[str]) -> None:
         assert not distributed.all_agree([torch.tensor(distributed.rank())])
         results.append(steps(config))
         assert distributed.all_agree(results[1].values())
+        assert rlnet.finetune.main([*flags, "--finetune.batch_size=63"]) == 2
 
     os.environ["RANK"] = rank
     assert command(on_two_ranks, Config, flags) == 0
-    assert rlnet.finetune.main([*flags, "--finetune.batch_size=63"]) == 2
     alone, together = results
     assert alone.keys() == together.keys()
     for name, wanted in alone.items():
