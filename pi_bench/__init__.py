@@ -1,0 +1,4 @@
+"""Counts the ReLUs of any ONNX network and runs it securely between two parties, honestly timed.
+
+python -m pi_bench MODEL.onnx
+"""

@@ -1,0 +1,218 @@
+"""The few operations a network is made of, as all parties know them: shapes and kept ReLUs, never a weight.
+
+An `Architecture` is public: the server sends it to the client and the dealer, and all that a protocol does is fixed by it.
+Shapes are those of one image, without the batch dimension: (C, H, W) or (features,).
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of the network; `inputs` are names of earlier operations or of the network's input.
+
+    `op` is its word in tables, `shape` its output's, `parameters` and `macs` (multiply-accumulates, per image) count its
+    weights and work; where there is a bias it is counted in `parameters`.
+    """
+
+    op: ClassVar[str]
+    name: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    parameters: int = 0
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Conv(Operation):
+    """Convolution by the server's weights (O, I / groups, kH, kW), and its bias. `padding` is (top, left, bottom, right)."""
+
+    op: ClassVar[str] = "Conv"
+    weight_shape: Shape = ()
+    stride: Shape = (1, 1)
+    padding: Shape = (0, 0, 0, 0)
+    dilation: Shape = (1, 1)
+    groups: int = 1
+
+    @property
+    def macs(self) -> int:
+        return self.size * prod(self.weight_shape[1:])
+
+
+@dataclass(frozen=True)
+class Linear(Operation):
+    """Product with the server's matrix (O, I), and its bias."""
+
+    op: ClassVar[str] = "Linear"
+    weight_shape: Shape = ()
+
+    @property
+    def macs(self) -> int:
+        return prod(self.weight_shape)
+
+
+@dataclass(frozen=True)
+class Bias(Operation):
+    """Addition of the server's constant, of the output's shape or broadcast to it."""
+
+    op: ClassVar[str] = "Bias"
+
+
+@dataclass(frozen=True)
+class ReLU(Operation):
+    """max(x, 0) where the mask keeps it and x elsewhere. `packed` is the mask's bits (numpy.packbits), None keeps all."""
+
+    op: ClassVar[str] = "ReLU"
+    packed: bytes | None = None
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """The bool mask of the output's shape; True keeps the ReLU."""
+        if self.packed is None:
+            return np.ones(self.shape, bool)
+        bits = np.unpackbits(np.frombuffer(self.packed, np.uint8), count=self.size)
+        return bits.astype(bool).reshape(self.shape)
+
+    @cached_property
+    def kept(self) -> int:
+        return int(self.mask.sum())
+
+
+@dataclass(frozen=True)
+class Addition(Operation):
+    """Sum of two values of the same shape."""
+
+    op: ClassVar[str] = "Add"
+
+
+@dataclass(frozen=True)
+class AveragePool(Operation):
+    """Mean over windows; with `count_padding` the zeros of the padding count as elements."""
+
+    op: ClassVar[str] = "AveragePool"
+    kernel: Shape = (1, 1)
+    stride: Shape = (1, 1)
+    padding: Shape = (0, 0, 0, 0)
+    count_padding: bool = True
+
+
+@dataclass(frozen=True)
+class Pad(Operation):
+    """Zeros around the map: (top, left, bottom, right)."""
+
+    op: ClassVar[str] = "Pad"
+    padding: Shape = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Concat(Operation):
+    """Values joined along one axis, counted without the batch dimension."""
+
+    op: ClassVar[str] = "Concat"
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Reshape(Operation):
+    """The same elements in another shape."""
+
+    op: ClassVar[str] = "Reshape"
+
+
+@dataclass(frozen=True)
+class Unknown(Operation):
+    """What cannot be run securely here: the ONNX operator and why. Counting lists it, running refuses it."""
+
+    op: ClassVar[str] = "Unknown"
+    onnx_op: str = ""
+    reason: str = ""
+
+
+OPERATIONS = {kind.__name__: kind for kind in (Conv, Linear, Bias, ReLU, Addition, AveragePool, Pad, Concat, Reshape, Unknown)}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network without its weights: the operations in an order in which each comes after its inputs; the last is the
+    output."""
+
+    input: str
+    input_shape: Shape
+    operations: tuple[Operation, ...]
+
+    @property
+    def output(self) -> Operation:
+        return self.operations[-1]
+
+    @property
+    def relus(self) -> tuple[ReLU, ...]:
+        return tuple(operation for operation in self.operations if isinstance(operation, ReLU))
+
+    def shape(self, value: str) -> Shape:
+        """The shape of the input or of an operation's output."""
+        return self.shapes[value]
+
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
+        return {self.input: self.input_shape, **{operation.name: operation.shape for operation in self.operations}}
+
+    def to_json(self) -> dict[str, Any]:
+        operations = []
+        for operation in self.operations:
+            fields = {"kind": type(operation).__name__, **asdict(operation)}
+            if fields.get("packed") is not None:
+                fields["packed"] = base64.b64encode(fields["packed"]).decode()
+            operations.append(fields)
+        return {"input": self.input, "input_shape": list(self.input_shape), "operations": operations}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Architecture":
+        operations = []
+        for fields in content["operations"]:
+            fields = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+            kind = OPERATIONS[fields.pop("kind")]
+            if fields.get("packed") is not None:
+                fields["packed"] = base64.b64decode(fields["packed"], validate=True)
+            operations.append(kind(**fields))
+        return cls(content["input"], tuple(content["input_shape"]), tuple(operations))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the architecture: parties compare it to know that they mean the same network."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The server's secret for one operation: `weight` float64 as in the operation (none for Bias); `bias` float64, None or
+    broadcastable to the output's shape: (O, 1, 1) or (O, H, W) for a Conv, (O,) for a Linear."""
+
+    weight: np.ndarray | None
+    bias: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network as the server holds it."""
+
+    architecture: Architecture
+    weights: Mapping[str, Weights]
