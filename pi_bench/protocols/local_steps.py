@@ -1,12 +1,13 @@
 """Operations that each party does on its own share alone: no rounds, no bytes, the same in every protocol."""
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pi_bench.operations import Addition, AveragePool, Bias, Concat, Operation, Pad, Reshape, Weights
+from pi_bench.operations import Addition, AveragePool, Bias, Concat, Operation, Pad, Reshape, Shape, Weights
 from pi_bench.protocols.fixed_point import encode
 from pi_bench.protocols.parts import Context, Step
 
@@ -32,25 +33,16 @@ class AddBias(Step):
 class Pool(Step):
     """Sums over windows, divided by a public count: a local truncation."""
 
-    def __init__(self, operation: AveragePool):
+    def __init__(self, operation: AveragePool, input_shape: Shape):
         self._operation = operation
-        self._divisor = self._counts()
+        counts = self._sum(torch.ones(1, *input_shape, dtype=torch.int64))
+        self._divisor = math.prod(operation.kernel) if operation.count_padding else counts
 
     def _sum(self, x: Tensor) -> Tensor:
         (kernel_h, kernel_w), (stride_h, stride_w) = self._operation.kernel, self._operation.stride
         top, left, bottom, right = self._operation.padding
         padded = functional.pad(x, (left, right, top, bottom))
         return padded.unfold(-2, kernel_h, stride_h).unfold(-2, kernel_w, stride_w).sum((-2, -1))
-
-    def _counts(self) -> int | Tensor:
-        kernel_h, kernel_w = self._operation.kernel
-        if self._operation.count_padding or not any(self._operation.padding):
-            return kernel_h * kernel_w
-        _, out_h, out_w = self._operation.shape
-        top, left, bottom, right = self._operation.padding
-        height = (out_h - 1) * self._operation.stride[0] + kernel_h - top - bottom
-        width = (out_w - 1) * self._operation.stride[1] + kernel_w - left - right
-        return self._sum(torch.ones(1, 1, height, width, dtype=torch.int64))
 
     def run(self, x: "Shares") -> "Shares":
         return with_share(x, self._sum(x.share)).div(self._divisor)
@@ -88,11 +80,19 @@ def with_share(x: "Shares", share: Tensor) -> "Shares":
     return result
 
 
-def local_step(operation: Operation, context: Context, weights: Weights | None) -> Step:
+def local_step(operation: Operation, input_shape: Shape, context: Context, weights: Weights | None) -> Step:
     """The step of an operation that needs no other party."""
-    if isinstance(operation, Addition):
-        return Add()
-    if isinstance(operation, Bias):
-        return AddBias(weights, context)
-    simple = {AveragePool: Pool, Pad: ZeroPad, Concat: Join, Reshape: InShape}
-    return simple[type(operation)](operation)
+    match operation:
+        case Addition():
+            return Add()
+        case Bias():
+            return AddBias(weights, context)
+        case AveragePool():
+            return Pool(operation, input_shape)
+        case Pad():
+            return ZeroPad(operation)
+        case Concat():
+            return Join(operation)
+        case Reshape():
+            return InShape(operation)
+    raise ValueError(f"{operation.name}: {operation.op} cannot be done on shares")

@@ -92,7 +92,7 @@ class Party:
             own = None if weights is None else weights.get(operation.name)
             part = protocol.part(operation)
             if part is None:
-                steps[operation.name] = local_step(operation, self._context, own)
+                steps[operation.name] = local_step(operation, place.input_shape, self._context, own)
             else:
                 steps[operation.name] = part.step(operation, place, self._context, own, masked.get(operation.name))
         return steps

@@ -1,0 +1,139 @@
+"""Runs a network between three real processes that talk over real sockets, without the command line around it."""
+
+import multiprocessing
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+
+from pi_bench.address import listen, write
+from pi_bench.channel import Channel
+from pi_bench.network import LOOPBACK, Network
+from pi_bench.operations import Model
+from pi_bench.party import Meeting, join_as_client, meet, run_dealer, run_server
+from pi_bench.terms import Terms
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["pi_bench.protocols.parties", "pi_bench.party"])
+
+
+@dataclass
+class Outcome:
+    """logits: of each inference; records: of each, by role; wire: all bytes each party sent, by (role, peer), if they were asked
+    for; kernel: by role, what the kernel counted of the connection to the other party beside what the channel did."""
+
+    logits: list[np.ndarray] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    wire: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    kernel: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+def infer(
+    model: Model,
+    images: np.ndarray,
+    terms: Terms = Terms(),  # noqa: B008, it is frozen
+    inferences: int = 1,
+    network: Network = LOOPBACK,
+    note_wraps: bool = False,
+    tap: bool = False,
+) -> Outcome:
+    """The images (B, C, H, W), several times over."""
+    listener = listen(("127.0.0.1", 0))
+    meeting = Meeting(write(listener.getsockname()), LOOPBACK, None, None, 60.0)
+    roles = ("server", "client", "dealer") if terms.needs_dealer else ("server", "client")
+    pipes, processes = {}, []
+    for role in roles:
+        pipes[role], theirs = CONTEXT.Pipe()
+        own = {"server": (model, listener), "client": (images, inferences, network, note_wraps), "dealer": ()}[role]
+        processes.append(CONTEXT.Process(target=_run, args=(role, terms, meeting, theirs, tap, own)))
+        processes[-1].start()
+        theirs.close()
+    listener.close()
+    outcome, failures = Outcome(), []
+    for role, pipe in pipes.items():
+        kind, content = pipe.recv()
+        if kind == "failed":
+            failures.append(content)
+            continue
+        outcome.kernel[role] = content["kernel"]
+        outcome.wire.update(content["wire"])
+        if role == "client":
+            outcome.logits = [inference.logits for inference in content["inferences"]]
+            outcome.records = [inference.records for inference in content["inferences"]]
+        if role == "server" and note_wraps:
+            notes = content["notes"]
+    for process in processes:
+        process.join()
+    assert not failures, "\n".join(failures)
+    if note_wraps:
+        for records, noted in zip(outcome.records, notes, strict=True):
+            records["server"]["notes"] = noted
+    return outcome
+
+
+def _run(role: str, terms: Terms, meeting: Meeting, pipe: Connection, tap: bool, own: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    wire: dict[tuple[str, str], bytearray] = {}
+    if tap:
+        _tap(role, wire)
+    try:
+        content = {"server": _server, "client": _client, "dealer": _dealer}[role](terms, meeting, *own)
+        pipe.send(("done", {**content, "wire": {key: bytes(value) for key, value in wire.items()}}))
+    except BaseException:
+        pipe.send(("failed", traceback.format_exc()))
+
+
+def _server(terms: Terms, meeting: Meeting, model: Model, listener: Any) -> dict[str, Any]:
+    notes: list[Any] = []
+    with meet(
+        "server", terms, Meeting(meeting.rendezvous, meeting.network, model.architecture.digest, listener, 60.0)
+    ) as links:
+        before = _kernel(links.channels["client"])
+        run_server(links, terms, model, {}, notes.append)
+        return {"kernel": _grown(before, links.channels["client"]), "notes": notes}
+
+
+def _dealer(terms: Terms, meeting: Meeting) -> dict[str, Any]:
+    with meet("dealer", terms, meeting) as links:
+        run_dealer(links, terms)
+    return {"kernel": None}
+
+
+def _client(
+    terms: Terms, meeting: Meeting, images: np.ndarray, inferences: int, network: Network, note_wraps: bool
+) -> dict[str, Any]:
+    with meet("client", terms, meeting) as links:
+        before = _kernel(links.channels["server"])
+        joined = join_as_client(links, terms, None)
+        found = [joined.client.infer(images, network, note_wraps) for _ in range(inferences)]
+        joined.client.end()
+        return {"inferences": found, "kernel": _grown(before, links.channels["server"])}
+
+
+def _kernel(channel: Channel) -> tuple[tuple[int, int], tuple[int, int]]:
+    return channel.socket_bytes(), (channel.sent_bytes, channel.received_bytes)
+
+
+def _grown(before: tuple[tuple[int, int], tuple[int, int]], channel: Channel) -> tuple[Any, Any]:
+    """What the kernel and what the channel counted since, as (sent, received)."""
+    return tuple(
+        tuple(now - then for now, then in zip(*pair, strict=True)) for pair in zip(_kernel(channel), before, strict=True)
+    )
+
+
+def _tap(role: str, wire: dict[tuple[str, str], bytearray]) -> None:
+    """Keeps a copy of every word that this process sends over a channel."""
+
+    def keeping(method: Callable[..., None]) -> Callable[..., None]:
+        def kept(channel: Channel, outgoing: Any, *others: Any) -> None:
+            for tensor in outgoing:
+                wire.setdefault((role, channel.peer), bytearray()).extend(np.asarray(tensor).tobytes())
+            method(channel, outgoing, *others)
+
+        return kept
+
+    Channel.send, Channel.exchange = keeping(Channel.send), keeping(Channel.exchange)
