@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from onnxscript.optimizer import optimize
 
 from masks.atomic_file import write_atomically
 from rlnet.cli import command
 from rlnet.models import ModeNetwork, frozen
 from rlnet.trained import find, load_with_facts
+
+LARGEST_CONSTANT = 2**30  # bytes; the exporter's own folding stops at small ones and leaves masks to be computed at each run
 
 
 def export(network: ModeNetwork, image_shape: tuple[int, int, int], path: Path, mode: str) -> None:
@@ -44,6 +47,7 @@ def export(network: ModeNetwork, image_shape: tuple[int, int, int], path: Path, 
             )
         finally:
             quiet.setLevel(level)
+    optimize(program.model, input_size_limit=LARGEST_CONSTANT, output_size_limit=LARGEST_CONSTANT)  # masks become constants
     model = program.model_proto
     write_atomically(path, lambda file: file.write(model.SerializeToString()))
 

@@ -1,0 +1,76 @@
+"""What each party has in its memory after inferences: neither has the other's secret, and the dealer has none."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from masks import find_sites, linearize, random_mask
+from pi_bench import graph
+from pi_bench.local import LocalParties
+from pi_bench.network import LOOPBACK
+from pi_bench.operations import Conv
+from pi_bench.protocols import PROTOCOLS
+from pi_bench.terms import Terms
+from rlnet.export import export
+from rlnet.models import NetworkConfig, build
+
+PRECISION_BITS = 16
+RUN = 6  # so many numbers in a row are nobody's by chance
+
+
+def memory(pid: int) -> Iterator[bytes]:
+    """All memory that a process has ever written to, piece by piece; the rest are the files of its libraries."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
+        for line in maps:
+            start, end, rights = re.match(r"([0-9a-f]+)-([0-9a-f]+) (..)", line).groups()
+            if rights == "rw":
+                file.seek(int(start, 16))
+                try:
+                    yield file.read(int(end, 16) - int(start, 16))
+                except OSError:
+                    continue
+
+
+def encodings(values: np.ndarray) -> set[bytes]:
+    """The ways in which a program may hold these numbers."""
+    values = values.ravel()[:RUN]
+    fixed = values.astype(np.float64) * 2**PRECISION_BITS
+    arrays = values.astype(np.float32), values.astype(np.float64), np.rint(fixed).astype(np.int64), fixed.astype(np.int64)
+    return {array.tobytes() for array in (*arrays, np.rint(fixed), fixed.astype(np.int64).astype(np.float64))}
+
+
+def holds(pid: int, patterns: set[bytes]) -> bool:
+    return any(pattern in piece for piece in memory(pid) for pattern in patterns)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    network = build(NetworkConfig(width=4), 10, (0.5,) * 3, (0.2,) * 3).eval()
+    generator = torch.Generator().manual_seed(0)
+    sites = find_sites(network, torch.zeros(1, 3, 8, 8))
+    linearize(network, {name: random_mask(shape, 20, generator) for name, shape in sites.items()})
+    path = tmp_path_factory.mktemp("model") / "network.onnx"
+    export(network, (3, 8, 8), path, "normal")
+    return path
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_each_party_holds_its_own_secret_only(protocol: str, model: Path, tmp_path: Path) -> None:
+    """A layer's weights are found at the server, images and logits at the client, so the search can find them."""
+    images = np.random.default_rng(0).random((2, 3, 8, 8), np.float32)
+    np.savez(tmp_path / "images.npz", images=images)
+    loaded = graph.load(model)
+    convs = [operation for operation in loaded.architecture.operations if isinstance(operation, Conv)]
+    weights = encodings(loaded.weights[convs[-1].name].weight)
+    with LocalParties(model, tmp_path / "images.npz", Terms(protocol), LOOPBACK) as parties:
+        for index in (0, 1):
+            logits = parties.infer([index], LOOPBACK).logits
+        found = {
+            secret: {role for role, pid in parties.pids.items() if holds(pid, patterns)}
+            for secret, patterns in {"weights": weights, "images": encodings(images[1]), "logits": encodings(logits)}.items()
+        }
+    assert found == {"weights": {"server"}, "images": {"client"}, "logits": {"client"}}
