@@ -1,4 +1,4 @@
-"""An untrained network with a budget of ReLUs, as ONNX: what a budget will cost under encryption can be measured before training.
+"""An untrained network with a budget of ReLUs, as ONNX: what a budget costs under encryption can be measured before training.
 
 python -m rlnet.untrained --relu-budget 50k --network.width 64 --output resnet18-50k.onnx
 
