@@ -76,8 +76,8 @@ class Protocol:
 PUBLIC = "Public to all parties: the architecture, the masks, shapes, batch size and timing."
 TRUST_DEALER = (
     "Two parties, semi-honest (each follows the protocol and is curious): the server learns nothing about the images or the "
-    "logits, the client nothing about the weights beyond what its logits tell. A dealer, trusted not to collude with either, deals "
-    "correlated randomness and sees neither images nor weights. " + PUBLIC + " The links are neither encrypted nor "
+    "logits, the client nothing about the weights beyond what its logits tell. A dealer, trusted not to collude with either, "
+    "deals correlated randomness and sees neither images nor weights. " + PUBLIC + " The links are neither encrypted nor "
     "authenticated here: run them over a private network."
 )
 TRUST_FIRST_PARTY = (

@@ -23,8 +23,8 @@ CONTEXT.set_forkserver_preload(["pi_bench.protocols.parties", "pi_bench.party"])
 
 @dataclass
 class Outcome:
-    """logits: of each inference; records: of each, by role; wire: all bytes each party sent, by (role, peer), if they were asked
-    for; kernel: by role, what the kernel counted of the connection to the other party beside what the channel did."""
+    """logits: of each inference; records: of each, by role; wire: all that each party sent, by (role, peer), if asked for;
+    kernel: by role, what the kernel counted of the connection to the other party beside what the channel did."""
 
     logits: list[np.ndarray] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)

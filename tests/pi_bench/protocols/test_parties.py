@@ -195,7 +195,7 @@ def test_wraps_are_counted_and_explain_the_wrong_answers() -> None:
     outcome = infer(MODEL, images, Terms(batch=16, precision_bits=27), note_wraps=True)
     wrapped = set(wraps(*(outcome.records[0][role]["notes"] for role in ("server", "client"))))
     off = np.abs(outcome.logits[0] - plain_logits(images)).max(1) > 1e-3
-    assert 0 < len(wrapped) and off.any() and not off.all()
+    assert len(wrapped) > 0 and off.any() and not off.all()
     assert set(np.flatnonzero(off)) <= wrapped
 
 

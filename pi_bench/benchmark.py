@@ -1,0 +1,226 @@
+"""The main command: runs one or several networks securely on this host, checks their answers, and says what they cost.
+
+python -m pi_bench MODEL.onnx
+python -m pi_bench STUDENT.onnx --against TEACHER.onnx,STUDENT.onnx@crypten-plain --network loopback,lan,wan
+"""
+
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pi_bench import card, graph, inputs, outcome, page, picture, plain, report, series
+from pi_bench.cli import command
+from pi_bench.inputs import Images
+from pi_bench.local import LocalParties
+from pi_bench.measure import Measured, inferences, measure
+from pi_bench.network import Network, choose
+from pi_bench.operations import Model
+from pi_bench.progress import bar, console
+from pi_bench.terms import Terms
+
+RANDOM_IMAGES = 16
+MOST_IMAGES = 100
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Runs a network securely between two parties and says what it costs.
+
+    Args:
+        against: further networks to measure in turn with it, with commas between; NAME.onnx@PROTOCOL for another protocol.
+        inputs: images to check answers on, a .npz file (images, labels) or a folder; random ones without.
+        labels: their labels, if they are not with the images; then accuracy under encryption is measured.
+        images: on how many of them answers are checked; 16 random or at most 100 given ones without.
+        protocol: crypten, or crypten-plain to see what the plain way costs.
+        provider: who makes the correlated randomness: dealer, or insecure-first-party (CrypTen's; the server could read all).
+        precision_bits: fractional bits of fixed-point numbers; more are more exact and wrap more often.
+        batch: images in one inference.
+        network: loopback, lan, wan, lan-1g or wan-100m, several with commas between; all but loopback are emulated.
+        rtt_ms: an own network: time to the other party and back.
+        mbit_per_s: an own network: bandwidth of each direction.
+        repeats: counted inferences.
+        warmups: inferences before that.
+        seed: of random images.
+        out: folder for cards, picture and page; by default pi_bench/ beside the model.
+        all_layers: the table shows every layer.
+    """
+
+    against: str = ""
+    inputs: Path | None = None
+    labels: Path | None = None
+    images: int | None = None
+    protocol: str = "crypten"
+    provider: str = "dealer"
+    precision_bits: int = 16
+    batch: int = 1
+    network: str = "loopback"
+    rtt_ms: float | None = None
+    mbit_per_s: float | None = None
+    repeats: int = 21
+    warmups: int = 3
+    seed: int = 0
+    out: Path | None = None
+    all_layers: bool = False
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or self.warmups < 0:
+            raise ValueError(f"repeats is {self.repeats} and warmups {self.warmups}: at least 1 and 0")
+        if self.images is not None and self.images < 1:
+            raise ValueError(f"images is {self.images}: answers are checked on at least 1")
+
+    @property
+    def networks(self) -> list[Network]:
+        return list({name: choose(name.strip(), self.rtt_ms, self.mbit_per_s) for name in self.network.split(",")}.values())
+
+    def terms(self, protocol: str) -> Terms:
+        return Terms(protocol, self.provider, self.precision_bits, self.batch)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A network under one protocol, and what it answers in the clear."""
+
+    path: Path
+    model: Model
+    terms: Terms
+    plain_logits: np.ndarray
+    expected_wraps: float
+
+
+def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Images]) -> list[Contender]:
+    """Reads and checks everything that is to be run. Raises ValueError for what cannot be."""
+    found = []
+    for name in (str(path), *filter(None, config.against.split(","))):
+        file, _, protocol = name.strip().partition("@")
+        terms = config.terms(protocol or config.protocol)
+        model = graph.load(Path(file))
+        try:
+            graph.refuse_unknown(model)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from error
+        given = images(model).images
+        problems = plain.fixed_point_problems(model, given, config.precision_bits)
+        if problems:
+            raise ValueError(f"{file}: {'; '.join(problems)}")
+        wraps = plain.expected_wraps(model, given, config.precision_bits)
+        found.append(Contender(Path(file), model, terms, plain.logits(model, given), wraps))
+    return found
+
+
+def benchmark(path: Path, config: BenchmarkConfig) -> None:
+    """Runs everything, prints and writes the results."""
+    cards = run(path, config)
+    report.show(cards, all_layers=config.all_layers)
+    _write(cards, config.out or path.parent / "pi_bench")
+
+
+def run(path: Path, config: BenchmarkConfig) -> list[dict[str, Any]]:
+    """The card of each network under its protocol, on each emulated network."""
+    networks, started = config.networks, datetime.now(UTC)
+    images = _ImagesOnce(config)
+    chosen = contenders(path, config, images)
+    given = images(chosen[0].model)
+    _print_risk(chosen, len(given.images), config.precision_bits)
+    with _parties(chosen, given, networks[0]) as subjects:
+        total = inferences(subjects, len(given.images), len(networks), config.warmups, config.repeats)
+        with bar("secure inferences", total) as advance:
+            found = measure(subjects, len(given.images), networks, config.warmups, config.repeats, advance)
+        facts = [subject.facts for subject in subjects]
+    results = [
+        _result(contender, config, network, measured, facts_of, given)
+        for contender, measured, facts_of in zip(chosen, found, facts, strict=True)
+        for network in networks
+    ]
+    return series.with_fits([card.build(result, _command_line(), started) for result in results])
+
+
+class _ImagesOnce:
+    """The images, read or made for the first network's shape; another network has to have the same."""
+
+    def __init__(self, config: BenchmarkConfig):
+        self._config = config
+        self._images: Images | None = None
+
+    def __call__(self, model: Model) -> Images:
+        shape = model.architecture.input_shape
+        if self._images is None:
+            self._images = self._make(shape)
+        if self._images.images.shape[1:] != shape:
+            given = self._images.images.shape[1:]
+            raise ValueError(f"the networks take images of different shapes, {given} and {shape}; run them one by one")
+        return self._images
+
+    def _make(self, shape: tuple[int, ...]) -> Images:
+        config = self._config
+        if config.inputs is None:
+            if config.labels is not None:
+                raise ValueError("labels without images; give --inputs too")
+            return Images(inputs.random_images(config.images or RANDOM_IMAGES, shape, config.seed), None)
+        found = inputs.load(config.inputs, config.labels, shape)
+        count = min(len(found.images), config.images or MOST_IMAGES)
+        return Images(found.images[:count], None if found.labels is None else found.labels[:count])
+
+
+@contextmanager
+def _parties(chosen: Sequence[Contender], images: Images, network: Network) -> Iterator[list[LocalParties]]:
+    """The parties of all contenders, up and set up; they are idle but for the one in turn."""
+    with tempfile.TemporaryDirectory(prefix="pi_bench_") as folder, ExitStack() as stack:
+        file = Path(folder) / "images.npz"
+        np.savez(file, images=images.images)
+        subjects = []
+        with bar("setting up parties", len(chosen)) as advance:
+            for contender in chosen:
+                subjects.append(stack.enter_context(LocalParties(contender.path, file, contender.terms, network)))
+                advance(str(contender.path))
+        yield subjects
+
+
+def _result(
+    contender: Contender,
+    config: BenchmarkConfig,
+    network: Network,
+    measured: Measured,
+    facts: dict[str, Any],
+    images: Images,
+) -> dict[str, Any]:
+    checked = outcome.correctness(
+        measured.checks, contender.plain_logits, images.labels, len(images.images), contender.expected_wraps
+    )
+    repeats = measured.repeats[network.name]
+    architecture = contender.model.architecture
+    setup_network = config.networks[0]
+    return outcome.result(contender.terms, network, setup_network, architecture, facts, repeats, config.warmups, checked)
+
+
+def _print_risk(chosen: Sequence[Contender], images: int, precision_bits: int) -> None:
+    worst = max(contender.expected_wraps for contender in chosen)
+    console.print(
+        f"{precision_bits} fractional bits: a truncation that wraps destroys an answer; {worst:.2g} are expected "
+        f"in the {images} images that are checked"
+    )
+
+
+def _write(cards: Sequence[dict[str, Any]], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in cards:
+        name = f"{Path(made['model']['path']).stem}-{made['protocol']}-{made['network']['name']}.json"
+        card.write(made, folder / name)
+    picture.write_png(cards, folder / "picture.png")
+    page.write(cards, folder / "page.html")
+    console.print(f"cards, picture.png and page.html are in {folder}")
+
+
+def _command_line() -> str:
+    return shlex.join(["python", "-m", "pi_bench", *sys.argv[1:]])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return command(benchmark, BenchmarkConfig, arguments, positional={"model": (Path, "an ONNX file")})

@@ -1,0 +1,206 @@
+"""What the tests of cards, tables, pictures and pages share: the results of runs that never happened."""
+
+import io
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+LAN = {"name": "lan", "rtt_ms": 0.3, "mbit_per_s": 3000.0, "emulated": True}
+LINEAR_LAYERS = (("input", "Input", 0.2), ("conv1", "Conv", 6.0), ("fc", "Linear", 1.0), ("output", "Output", 0.1))
+
+
+@pytest.fixture
+def make_result() -> Callable[..., dict[str, Any]]:
+    """Makes the result of a network with two ReLU layers; times follow from kept ReLUs, rounds and bytes without noise."""
+
+    def make(
+        kept: tuple[int, int] = (60, 40),
+        total: tuple[int, int] = (400, 100),
+        network: dict[str, Any] = LAN,
+        protocol: str = "crypten",
+        name: str = "student.onnx",
+        repeats: int = 5,
+        labels: bool = True,
+        waiting: bool = True,
+        ms_per_relu: float = 0.05,
+    ) -> dict[str, Any]:
+        relus = [(f"relu{i + 1}", k, n) for i, (k, n) in enumerate(zip(kept, total, strict=True))]
+        layers, compute_ms, wait_ms = [], [], []
+        for layer, op, ms in (*LINEAR_LAYERS[:2], *((n, "ReLU", 0.3 * (k > 0)) for n, k, _ in relus), *LINEAR_LAYERS[2:]):
+            k, n = next(((k, n) for site, k, n in relus if site == layer), (0, 0))
+            elements = k if protocol == "crypten" else n
+            rounds = (9 if elements else 0) if op == "ReLU" else int(op in ("Conv", "Linear"))
+            server_bytes = elements * 300 if op == "ReLU" else 160 * rounds
+            client_bytes = server_bytes + 4000 * (op == "Input")
+            cost = {"rounds": rounds, "server_bytes": server_bytes, "client_bytes": client_bytes}
+            layers.append({"name": layer, "op": op, "relu_kept": k, "relu_total": n, **cost, "predicted": dict(cost)})
+            compute_ms.append(ms + ms_per_relu * elements)
+            wait = rounds * (network["rtt_ms"] or 0) / 2
+            wait_ms.append(wait + (client_bytes * 8 / network["mbit_per_s"] / 1000 if network["mbit_per_s"] else 0))
+        turns = []
+        for i in range(repeats):
+            slower = [c * (1 + 0.01 * i) + w for c, w in zip(compute_ms, wait_ms, strict=True)]
+            faster = [0.9 * ms for ms in slower]
+            turn = {"server": slower, "client": faster} if i % 2 == 0 else {"server": faster, "client": slower}
+            turns.append(
+                {party: {"layers_ms": ms, **({"waiting_ms": wait_ms} if waiting else {})} for party, ms in turn.items()}
+            )
+        here = {
+            "hardware": {"processor": "A <fast> one", "cores": 2},
+            "versions": {"python": "3.11", "torch": "2.13"},
+            "pid": 1,
+        }
+        return {
+            "protocol": protocol,
+            "provider": "dealer",
+            "precision_bits": 16,
+            "batch": 1,
+            "network": dict(network),
+            "threads": 1,
+            "warmups": 2,
+            "repeats": turns,
+            "layers": layers,
+            "offline": {
+                "seconds": [0.02 + 0.001 * i for i in range(repeats)],
+                "dealer_to_server_bytes": 900 * sum(kept),
+                "dealer_to_client_bytes": 32,
+            },
+            "setup": {
+                "network": network["name"],
+                "seconds": 0.5,
+                "server_bytes": 70_000,
+                "client_bytes": 64,
+                "dealer_bytes": 35_000,
+            },
+            "correctness": {
+                "images": 50,
+                "matches": 49,
+                "correct": 45 if labels else None,
+                "plain_correct": 46 if labels else None,
+                "max_abs_logit_error": 0.0021,
+                "mean_abs_logit_error": 0.0004,
+                "wraps": 1,
+                "wrapped_images": 1,
+                "expected_wraps": 0.7,
+            },
+            "parties": {role: {**here, "host": "secret-host"} for role in ("server", "client", "dealer")},
+            "model": {
+                "path": name,
+                "sha256": "ab" * 32,
+                "architecture_digest": "cd" * 32,
+                "macs": 37_000_000,
+                "parameters": 11_000,
+            },
+            "trust": "Semi-honest parties and a trusted dealer that does not collude with either.",
+        }
+
+    return make
+
+
+@pytest.fixture
+def make_card(make_result: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Makes the card of such a run; all are of the same run."""
+
+    from pi_bench import card
+
+    def make(**arguments: Any) -> dict[str, Any]:
+        return card.build(make_result(**arguments), "python -m pi_bench student.onnx", datetime(2026, 1, 2, tzinfo=UTC))
+
+    return make
+
+
+@pytest.fixture
+def make_onnx(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an ONNX file of nodes: input "x" (batch, *shape), output the last node's first."""
+
+    def make(
+        nodes: Sequence[onnx.NodeProto],
+        constants: Mapping[str, np.ndarray] | None = None,
+        shape: Sequence[int | str] = (2, 4, 4),
+        batch: int | str = "batch",
+        opset: int = 20,
+        name: str = "model.onnx",
+        **options: Any,
+    ) -> Path:
+        inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, *shape])]
+        outputs = [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)]
+        tensors = [numpy_helper.from_array(np.asarray(array), key) for key, array in (constants or {}).items()]
+        graph = helper.make_graph(nodes, "g", inputs, outputs, tensors)
+        opsets = options.pop("opset_imports", [helper.make_opsetid("", opset)])
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=10, **options)
+        if not model.functions:
+            model = onnx.shape_inference.infer_shapes(model)
+        if not model.graph.output[0].type.tensor_type.HasField("shape"):
+            model.graph.output[0].type.tensor_type.shape.dim.add(dim_param="batch")
+        path = tmp_path / name
+        onnx.save(model, path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_onnx() -> Callable[..., np.ndarray]:
+    """What onnxruntime says of images: the reference."""
+
+    def run(path: Path, images: np.ndarray) -> np.ndarray:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return session.run(None, {session.get_inputs()[0].name: images})[0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def export_torch() -> Callable[..., None]:
+    """Exports a torch module with the new (dynamo) or the old exporter, batch dimension free."""
+
+    def export(module: torch.nn.Module, shape: tuple[int, ...], path: Path, dynamo: bool, **options: Any) -> None:
+        example = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
+        free = {"dynamic_shapes": ({0: torch.export.Dim("batch")},)} if dynamo else {"dynamic_axes": {"x": {0: "batch"}}}
+        logger = logging.getLogger("torch.onnx")
+        level = logger.level
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")  # the exporters' own deprecations
+            logger.setLevel(logging.ERROR)
+            try:
+                torch.onnx.export(
+                    module.eval(), (example,), path, input_names=["x"], output_names=["y"], dynamo=dynamo, **free, **options
+                )
+            finally:
+                logger.setLevel(level)
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def make_student(tmp_path_factory: pytest.TempPathFactory, tiny_network: Callable[..., Any]) -> Callable[..., Path]:
+    """Exports a tiny network of the project, grey 8x8 images, 5 classes; each kind is made once (it takes seconds).
+
+    keep: the fraction of ReLUs kept at every site but the first; None for a network whose ReLUs are whole.
+    """
+    made: dict[tuple[Any, ...], Path] = {}
+
+    def make(name: str = "resnet18", keep: float | None = 0.3, mode: str = "normal") -> Path:
+        from rlnet.export import export
+
+        key = (name, keep, mode)
+        if key not in made:
+            path = tmp_path_factory.mktemp("student") / "student.onnx"
+            export(tiny_network(name, "dual", keep), (1, 8, 8), path, mode)
+            made[key] = path
+        return made[key]
+
+    return make
