@@ -60,7 +60,8 @@ class Loss:
     def during_an_inference(self, folder: Path, role: str, number: int) -> None:
         with LocalParties(folder / "network.onnx", folder / "images.npz", Terms(), SLOW) as parties:
             self.pids = parties.pids
-            threading.Timer(1.5, self._lose, (role, number)).start()
+            self.thread = threading.Timer(1.5, self._lose, (role, number))
+            self.thread.start()
             parties.infer([0], SLOW)
 
     def _lose(self, role: str, number: int) -> None:
@@ -79,6 +80,7 @@ def test_a_party_is_lost_in_the_middle(number: int, words: str, role: str, folde
     loss = Loss()
     with pytest.raises(PartiesFailed) as error:
         loss.during_an_inference(folder, role, number)
+    loss.thread.join()
     assert role in str(error.value) and words in str(error.value)
     assert len(loss.ended_s) == 2 and max(loss.ended_s.values()) < NOTICED_S
     assert all(gone(pid) for pid in loss.pids.values())
