@@ -1,9 +1,14 @@
-"""python -m pi_bench MODEL.onnx | count MODEL.onnx | plan MODEL.onnx --latency 2s | party --role ROLE ..."""
+"""python -m pi_bench MODEL.onnx | count MODEL.onnx | plan MODEL.onnx --latency 2s | report CARDS | party --role ROLE ..."""
 
 import sys
 from importlib import import_module
 
-COMMANDS = {"count": "pi_bench.count", "plan": "pi_bench.plan", "party": "pi_bench.party_command"}
+COMMANDS = {
+    "count": "pi_bench.count",
+    "plan": "pi_bench.plan",
+    "report": "pi_bench.report",
+    "party": "pi_bench.parties.party_command",
+}
 
 
 def main(arguments: list[str]) -> int:

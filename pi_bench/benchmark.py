@@ -16,15 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from pi_bench import card, graph, inputs, outcome, page, picture, plain, report, series
+from pi_bench import inputs
 from pi_bench.cli import command
 from pi_bench.inputs import Images
-from pi_bench.local import LocalParties
 from pi_bench.measure import Measured, inferences, measure
-from pi_bench.network import Network, choose
-from pi_bench.operations import Model
+from pi_bench.model import graph, plain
+from pi_bench.model.operations import Model
+from pi_bench.parties.local import LocalParties
+from pi_bench.parties.terms import Terms
 from pi_bench.progress import bar, console
-from pi_bench.terms import Terms
+from pi_bench.results import card, outcome, page, picture, series, terminal
+from pi_bench.wire.network import Network, choose
 
 RANDOM_IMAGES = 16
 MOST_IMAGES = 100
@@ -118,7 +120,7 @@ def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Im
 def benchmark(path: Path, config: BenchmarkConfig) -> None:
     """Runs everything, prints and writes the results."""
     cards = run(path, config)
-    report.show(cards, all_layers=config.all_layers)
+    terminal.show(cards, all_layers=config.all_layers)
     _write(cards, config.out or path.parent / "pi_bench")
 
 

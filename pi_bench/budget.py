@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 from pi_bench.cost import Cost, Network, Prediction, predicted_ms
-from pi_bench.operations import Architecture, ReLU
-from pi_bench.statistics import line
+from pi_bench.model.operations import Architecture, ReLU
+from pi_bench.results.statistics import line
 
 Costs = Callable[[Architecture], Mapping[str, Cost]]
 MORE = 4  # options with still fewer layers

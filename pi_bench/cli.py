@@ -13,10 +13,10 @@ from typing import Any
 
 from jsonargparse import ActionConfigFile, ArgumentParser
 
-from pi_bench import watch
-from pi_bench.launch import PartiesFailed
-from pi_bench.messages import ProtocolError
-from pi_bench.watch import PartyLost
+from pi_bench.parties.launch import PartiesFailed
+from pi_bench.wire import watch
+from pi_bench.wire.messages import ProtocolError
+from pi_bench.wire.watch import PartyLost
 
 INTERRUPTED = 130
 PARTY_LOST = watch.EXIT_CODE

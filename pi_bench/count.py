@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pi_bench import graph
 from pi_bench.cli import command
 from pi_bench.cost import Cost
-from pi_bench.operations import Model, Operation, ReLU, Unknown
-from pi_bench.units import plain, short_count, size
+from pi_bench.model import graph
+from pi_bench.model.operations import Model, Operation, ReLU, Unknown
+from pi_bench.results.units import plain, short_count, size
 
 RULE = (
     "Scalar ReLUs per image: every element of a ReLU's output counts once, the stem's too; kept are those that the mask leaves "

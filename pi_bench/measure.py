@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from pi_bench.network import LOOPBACK, Network
-from pi_bench.session import Inference
+from pi_bench.parties.session import Inference
+from pi_bench.wire.network import LOOPBACK, Network
 
 
 class Subject(Protocol):

@@ -13,13 +13,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pi_bench import card_file, graph, protocols
+from pi_bench import protocols
 from pi_bench.budget import Answer, Option, Timing, search
 from pi_bench.cli import command
-from pi_bench.network import REAL, Network, choose
-from pi_bench.operations import Architecture
-from pi_bench.sentences import network_words
-from pi_bench.units import duration, plain
+from pi_bench.model import graph
+from pi_bench.model.operations import Architecture
+from pi_bench.results import card_file
+from pi_bench.results.sentences import network_words
+from pi_bench.results.units import duration, plain
+from pi_bench.wire.network import REAL, Network, choose
 
 UNITS_MS = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "": 1000.0}
 EMPTIED = 8  # layers named, at most

@@ -52,7 +52,7 @@ def test_nobody_crosses_a_border() -> None:
     assert violations(ROOT) == []
 
 
-@pytest.mark.parametrize("package", ["distill", "masks", "rlnet"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_the_walk_sees_every_package(package: str) -> None:
     """Without files or imports to look at, the test above would pass too."""
     names = set().union(*(imported(path.read_text()) for path in (ROOT / package).rglob("*.py")))

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from statistics import median
 
+from pi_bench.report import read_cards
+from pi_bench.results import markdown
 from rlnet.report import cards_table
 
 ROOT = Path(__file__).parent.parent
@@ -33,4 +35,32 @@ def test_speeds_are_those_of_the_committed_card():
     card = json.loads((ROOT / "results" / "benchmark" / "steps.json").read_text())
     teacher, search, student, relu = (median(found["ratio"]) for found in card["ms_per_image"].values())
     claim = f"teacher {teacher:.2f}x, mask search {search:.2f}x, fine-tuning {student:.2f}x, the partial ReLU alone {relu:.1f}x"
+    assert claim in " ".join((ROOT / "README.md").read_text().split())
+
+
+SECURE = read_cards(ROOT / "results" / "pi_bench")
+
+
+def test_the_secure_inference_table_is_made_from_the_committed_cards():
+    """The table between the markers is what `python -m pi_bench report results/pi_bench --markdown` prints."""
+    text = (ROOT / "README.md").read_text()
+    start = "<!-- secure inference: python -m pi_bench report results/pi_bench --markdown -->\n"
+    table = text[text.index(start) + len(start) : text.index("\n<!-- end of secure inference -->")]
+    assert table.strip() == markdown.table(SECURE)
+
+
+def online(protocol: str, network: str, kept: int) -> dict:
+    (found,) = (
+        card["online"]
+        for card in SECURE
+        if (card["protocol"], card["network"]["name"], card["relu"]["kept"]) == (protocol, network, kept)
+    )
+    return found
+
+
+def test_the_gain_over_the_plain_way_is_that_of_the_committed_cards():
+    ours, plain = (online(protocol, "lan", 50_000) for protocol in ("crypten", "crypten-plain"))
+    latency = plain["latency_ms"]["median"] / ours["latency_ms"]["median"]
+    size = plain["bytes_per_party"] / ours["bytes_per_party"]
+    claim = f"{latency:.1f}x less latency on `lan` and {size:.1f}x fewer bytes"
     assert claim in " ".join((ROOT / "README.md").read_text().split())

@@ -7,7 +7,7 @@ here.
 from collections.abc import Mapping
 
 from pi_bench.cost import Cost
-from pi_bench.operations import Architecture
+from pi_bench.model.operations import Architecture
 from pi_bench.protocols.crypten_plain import OpenedLinear, WholeReLU
 from pi_bench.protocols.crypten_relu import KeptReLU
 from pi_bench.protocols.masked_linear import MaskedLinear

@@ -12,7 +12,7 @@ from math import prod
 
 from torch import Tensor
 
-from pi_bench.operations import Conv, Linear
+from pi_bench.model.operations import Conv, Linear
 from pi_bench.protocols.randomness import Stream
 from pi_bench.protocols.ring import multiply
 

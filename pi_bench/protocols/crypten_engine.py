@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pi_bench.channel import Channel
 from pi_bench.protocols.correlations import BilinearTriple, BinaryTriple, Correlation, RandomBit, Triple
+from pi_bench.wire.channel import Channel
 
 _MOVED = "torch.onnx._internal.torchscript_exporter.registration"
 _OLD = "torch.onnx._internal.registration"

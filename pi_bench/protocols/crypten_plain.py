@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pi_bench.cost import ZERO, Cost
-from pi_bench.operations import Conv, Linear, ReLU, Shape, Weights
+from pi_bench.model.operations import Conv, Linear, ReLU, Shape, Weights
 from pi_bench.protocols.correlations import BilinearTriple, Correlation
 from pi_bench.protocols.crypten_relu import relu_correlations, relu_cost
 from pi_bench.protocols.fixed_point import encode

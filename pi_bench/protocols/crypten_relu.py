@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pi_bench.cost import ZERO, Cost
-from pi_bench.operations import ReLU, Weights
+from pi_bench.model.operations import ReLU, Weights
 from pi_bench.protocols.correlations import BinaryTriple, Correlation, RandomBit, Triple
 from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, Part, Place, Step, dealt_bytes
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pi_bench.operations import Addition, AveragePool, Bias, Concat, Operation, Pad, Reshape, Shape, Weights
+from pi_bench.model.operations import Addition, AveragePool, Bias, Concat, Operation, Pad, Reshape, Shape, Weights
 from pi_bench.protocols.fixed_point import encode
 from pi_bench.protocols.parts import Context, Step
 

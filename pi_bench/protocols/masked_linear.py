@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from pi_bench.cost import Cost
-from pi_bench.operations import Conv, Linear, Weights
+from pi_bench.model.operations import Conv, Linear, Weights
 from pi_bench.protocols.correlations import Correlation, MaskedProduct
 from pi_bench.protocols.fixed_point import encode
 from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, Part, Place, Step, dealt_bytes

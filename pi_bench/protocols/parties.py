@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pi_bench.channel import Channel
-from pi_bench.operations import Architecture, Conv, Linear, Weights
+from pi_bench.model.operations import Architecture, Conv, Linear, Weights
 from pi_bench.protocols import crypten_engine as engine
 from pi_bench.protocols.correlations import Correlation
 from pi_bench.protocols.fixed_point import decode, encode
@@ -24,6 +23,7 @@ from pi_bench.protocols.parts import Context, Step
 from pi_bench.protocols.protocol import Protocol
 from pi_bench.protocols.randomness import Stream, fresh_key
 from pi_bench.protocols.wraps import WrapNotes
+from pi_bench.wire.channel import Channel
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from pi_bench.cost import Cost
-from pi_bench.operations import Operation, Shape, Weights
+from pi_bench.model.operations import Operation, Shape, Weights
 from pi_bench.protocols.correlations import Correlation
 
 if TYPE_CHECKING:  # importing crypten takes a second, and counting does without

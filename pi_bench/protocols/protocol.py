@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pi_bench.cost import ZERO, Cost
-from pi_bench.operations import Architecture, Conv, Linear, Operation, ReLU
+from pi_bench.model.operations import Architecture, Conv, Linear, Operation, ReLU
 from pi_bench.protocols.correlations import Correlation
 from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Part, Place
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pi_bench.operations import Conv, Linear
+from pi_bench.model.operations import Conv, Linear
 
 _EXACT_BITS = 53  # integers of up to this magnitude are exact in float64
 _WORD_BITS = 64

@@ -112,7 +112,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
 def make_card(make_result: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
     """Makes the card of such a run; all are of the same run."""
 
-    from pi_bench import card
+    from pi_bench.results import card
 
     def make(**arguments: Any) -> dict[str, Any]:
         return card.build(make_result(**arguments), "python -m pi_bench student.onnx", datetime(2026, 1, 2, tzinfo=UTC))

@@ -8,7 +8,7 @@ import pytest
 
 from pi_bench.budget import Timing, search, share, with_kept
 from pi_bench.cost import Cost, predicted_ms
-from pi_bench.operations import Architecture, Conv, ReLU
+from pi_bench.model.operations import Architecture, Conv, ReLU
 
 
 @dataclass(frozen=True)

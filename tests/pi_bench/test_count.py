@@ -9,9 +9,10 @@ import pytest
 from onnx import helper
 from rich.console import Console
 
-from pi_bench import count, graph, protocols
+from pi_bench import count, protocols
 from pi_bench.cost import Cost
-from pi_bench.operations import Model
+from pi_bench.model import graph
+from pi_bench.model.operations import Model
 
 MASK = np.arange(2 * 3 * 3).reshape(2, 3, 3) % 3 == 0
 

@@ -5,11 +5,12 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pi_bench import card, plan, protocols
+from pi_bench import plan, protocols
 from pi_bench.budget import with_kept
 from pi_bench.cost import predicted_ms
-from pi_bench.graph import load
-from pi_bench.network import PROFILES
+from pi_bench.model.graph import load
+from pi_bench.results import card
+from pi_bench.wire.network import PROFILES
 
 MACS = 2 * 9 * 16 + 2 * 2 * 16  # two convolutions of 2 maps of 4x4: 1 -> 2 by 3x3, 2 -> 2 by 1x1
 

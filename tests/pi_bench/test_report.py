@@ -1,95 +1,59 @@
-import io
+"""Cards shown again: from a folder, in a fixed order, as a table for a README."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
-from rich.console import Console
 
-from pi_bench import card, report
-from pi_bench.sentences import ratio_words
-from pi_bench.units import times
+from pi_bench.report import main, read_cards
+from pi_bench.results import card
 
 WAN = {"name": "wan", "rtt_ms": 40.0, "mbit_per_s": 400.0, "emulated": True}
 
 
-def printed(cards, width=160, **arguments) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    report.show(cards, console=console, **arguments)
-    return console.file.getvalue()
+@pytest.fixture
+def folder(make_card: Callable[..., dict[str, Any]], tmp_path: Path) -> Path:
+    folder = tmp_path / "cards"
+    folder.mkdir()
+    for kept in ((60, 40), (400, 100), (5, 0)):
+        for network in ({}, {"network": WAN}):
+            made = make_card(kept=kept, name=f"net-{sum(kept)}.onnx", **network)
+            card.write(made, folder / f"{sum(kept)}-{made['network']['name']}.json")
+    card.write(make_card(protocol="crypten-plain", name="net-100.onnx"), folder / "plain.json")
+    return folder
 
 
-def row(text: str, start: str) -> list[str]:
-    return next(line for line in text.splitlines() if line.strip().startswith(start)).split()
+def test_the_order(folder: Path) -> None:
+    """By network; of each the most ReLUs first and the plain way last."""
+    order = [(found["network"]["name"], found["protocol"], found["relu"]["kept"]) for found in read_cards(folder)]
+    lan = [("lan", "crypten", 500), ("lan", "crypten", 100), ("lan", "crypten", 5), ("lan", "crypten-plain", 100)]
+    assert order == [*lan, ("wan", "crypten", 500), ("wan", "crypten", 100), ("wan", "crypten", 5)]
 
 
-def test_one_card_says_what_an_inference_takes_in_words(make_card):
-    text = printed([make_card()])
-    assert "student.onnx keeps 100 of 500 ReLUs" in text
-    assert "on lan (3000 Mbit/s, 0.3 ms round trip, emulated): median of 5" in text
-    assert "20 rounds" in text and "the server sends 30.3 kB, the client 34.3 kB" in text
-    assert "(offline): 22.0 ms and 90.0 kB from the dealer" in text
-    assert "49 of 50 answers are those of plaintext" in text and "accuracy under encryption 90.0%" in text
-    assert "Trust: Semi-honest" in text and "Not measured: " in text
+def test_a_markdown_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One row for each network and protocol; a column for each emulated network, empty where there was no run."""
+    assert main([str(folder), "--markdown"]) == 0
+    head, rule, *rows = capsys.readouterr().out.splitlines()
+    assert head == "| ReLUs | protocol | lan | wan | rounds | bytes | offline |"
+    assert rule.count("|") == head.count("|") and [row.split("|")[1].strip() for row in rows] == ["500", "100", "5", "100"]
+    assert "crypten-plain" in rows[3] and rows[3].split("|")[4].strip() == ""
+    shown = json.loads((folder / "500-lan.json").read_text())["online"]["latency_ms"]["median"]
+    assert f"{shown:.3g} ms" in rows[0]
 
 
-def test_the_rows_of_the_layer_table_sum_to_its_last(make_card):
-    made = make_card()
-    rows = [row(printed([made], all_layers=True), layer["name"]) for layer in made["layers"]]
-    total = row(printed([made], all_layers=True), "all ")
-    assert sum(int(cells[-3]) for cells in rows) == int(total[-3]) == 20
-    assert sum(float(cells[-5]) for cells in rows) == pytest.approx(float(total[-5]), abs=0.04)
+def test_picture_and_page(folder: Path, tmp_path: Path) -> None:
+    assert main([str(folder), f"--out={tmp_path / 'out'}"]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"picture.png", "page.html"}
 
 
-def test_costly_layers_are_shown_and_the_others_are_added_up(make_result):
-    result = make_result()
-    for i in range(20):
-        result["layers"].append({**result["layers"][1], "name": f"more{i}"})
-        for turn in result["repeats"]:
-            for party in turn.values():
-                party["layers_ms"].append(0.01 + i / 1000)
-                party["waiting_ms"] = [*party["waiting_ms"], 0.0]
-    text = printed([card.build(result, "")])
-    assert "more19" in text and "more0 " not in text
-    assert row(text, "16 others")[0] == "16"
-    assert "more0 " in printed([card.build(result, "")], all_layers=True)
+def test_one_card(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(folder / "100-lan.json")]) == 0
+    assert "100 of 500 ReLUs" in capsys.readouterr().out
 
 
-def test_the_measured_stands_beside_what_was_predicted_here_and_elsewhere(make_card):
-    made = make_card()
-    text = printed([made])
-    assert row(text, "measured, lan")[2:5] == ["20", "34.3", "kB"]
-    assert row(text, "predicted, lan")[2:5] == ["20", "34.3", "kB"]
-    assert "400 ms" in " ".join(row(text, "predicted, wan "))  # 20 rounds of 20 ms
-    assert text.index("predicted, lan") < text.index("predicted, loopback")
-
-
-def test_several_cards_are_compared_with_the_first_of_their_network(make_card):
-    cards = [
-        make_card(network=network, protocol=protocol)
-        for network in (make_card()["network"], WAN)
-        for protocol in ("crypten", "crypten-plain")
-    ]
-    text = printed(cards)
-    for network in ("lan", "wan"):
-        of_network = [one for one in cards if one["network"]["name"] == network]
-        part = text.split(f"online on {network}")[1].split("Trust:")[0]
-        medians = [one["online"]["latency_ms"]["median"] for one in of_network]
-        assert times(medians[1] / medians[0]) in part.split()
-        assert f"({ratio_words(of_network[1], of_network[0]).partition('(')[2]}" in part.split()
-    assert text.count("Trust:") == 1
-
-
-def test_cards_of_different_runs_have_a_ratio_without_an_interval(make_card):
-    one, other = make_card(), {**make_card(protocol="crypten-plain"), "date": "2020-01-01T00:00:00+00:00"}
-    assert "(" not in ratio_words(other, one)
-    assert f" {ratio_words(other, one)} " in printed([one, other])
-    assert "(" in ratio_words(make_card(protocol="crypten-plain"), one)
-
-
-def test_a_hostile_name_is_printed_as_text(make_card):
-    text = printed([make_card(name="[red]a\x1b[2Jb.onnx")])
-    assert "[red]a?[2Jb.onnx" in text and "\x1b" not in text
-
-
-def test_a_narrow_terminal_gets_everything(make_card):
-    text = printed([make_card(), make_card(protocol="crypten-plain")], width=80)
-    assert max(map(len, text.splitlines())) <= 80
-    assert "…" not in text
+@pytest.mark.parametrize(("name", "words"), [("", "no cards"), ("nowhere.json", "nowhere.json")])
+def test_nothing_there(name: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / name)]) == 2
+    assert words in capsys.readouterr().err

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from pi_bench.address import listen, write
-from pi_bench.channel import Channel
-from pi_bench.network import LOOPBACK, Network
-from pi_bench.operations import Model
-from pi_bench.party import Meeting, join_as_client, meet, run_dealer, run_server
-from pi_bench.terms import Terms
+from pi_bench.model.operations import Model
+from pi_bench.parties.party import Meeting, join_as_client, meet, run_dealer, run_server
+from pi_bench.parties.terms import Terms
+from pi_bench.wire.address import listen, write
+from pi_bench.wire.channel import Channel
+from pi_bench.wire.network import LOOPBACK, Network
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pi_bench.protocols.parties", "pi_bench.party"])
+CONTEXT.set_forkserver_preload(["pi_bench.protocols.parties", "pi_bench.parties.party"])
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pi_bench.operations import Conv, Linear
+from pi_bench.model.operations import Conv, Linear
 from pi_bench.protocols.correlations import BilinearTriple, BinaryTriple, Correlation, MaskedProduct, RandomBit, Triple
 from pi_bench.protocols.randomness import Stream
 from pi_bench.protocols.ring import product

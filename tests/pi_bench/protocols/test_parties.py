@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pi_bench.network import Network
-from pi_bench.operations import (
+from pi_bench.model.operations import (
     Addition,
     Architecture,
     AveragePool,
@@ -23,9 +22,10 @@ from pi_bench.operations import (
     Reshape,
     Weights,
 )
+from pi_bench.parties.terms import Terms
 from pi_bench.protocols import PROTOCOLS, costs
 from pi_bench.protocols.wraps import wraps
-from pi_bench.terms import Terms
+from pi_bench.wire.network import Network
 
 from ..three_parties import infer
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pi_bench.operations import Conv, Linear
+from pi_bench.model.operations import Conv, Linear
 from pi_bench.protocols.randomness import Stream
 from pi_bench.protocols.ring import SmallWeight, limbs, multiply, product
 

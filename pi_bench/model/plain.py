@@ -1,0 +1,185 @@
+"""The same network in the clear, in float64: what the right answers are, and whether fixed-point numbers can hold them.
+
+A product of two numbers with f fractional bits has 2 f of them until each party truncates its share. With v the true value:
+
+    overflow    |v| 2^(2 f) >= 2^62                    the result means nothing
+    wrap        P = |v| 2^(2 f - 64) per element       the truncated element is off by 2^(64 - 2 f)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import floor, log2, nextafter, prod
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pi_bench.model.operations import (
+    Addition,
+    AveragePool,
+    Bias,
+    Concat,
+    Conv,
+    Linear,
+    Model,
+    Operation,
+    Pad,
+    ReLU,
+    Reshape,
+    Weights,
+)
+
+RANGE_BITS = 62  # of 64: one for the sign, one to spare
+CHUNK = 16  # images at once
+
+
+@dataclass(frozen=True)
+class Range:
+    """Of one value over images: the largest and the mean magnitude, and the number of elements per image."""
+
+    largest: float
+    mean: float
+    elements: int
+
+
+def evaluate(model: Model, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Every value by name, the input included: float64 (B, *shape). images: (B, C, H, W)."""
+    chunks = [dict(_values(model, part)) for part in _chunks(model, images)]
+    return {name: np.concatenate([chunk[name].numpy() for chunk in chunks]) for name in chunks[0]}
+
+
+def logits(model: Model, images: np.ndarray) -> np.ndarray:
+    """The network's output: float64 (B, K)."""
+    name, found = model.architecture.output.name, []
+    for part in _chunks(model, images):
+        found += [value.numpy() for other, value in _values(model, part) if other == name]
+    return np.concatenate(found)
+
+
+def ranges(model: Model, images: np.ndarray) -> dict[str, Range]:
+    """The range of every value by name, the input included."""
+    largest: dict[str, float] = {}
+    total: dict[str, float] = {}
+    for part in _chunks(model, images):
+        for name, value in _values(model, part):
+            magnitude = value.abs()
+            largest[name] = max(largest.get(name, 0.0), magnitude.max().item())
+            total[name] = total.get(name, 0.0) + magnitude.sum().item()
+    sizes = {name: prod(shape) for name, shape in model.architecture.shapes.items()}
+    return {name: Range(largest[name], total[name] / (len(images) * sizes[name]), sizes[name]) for name in largest}
+
+
+def fixed_point_problems(model: Model, images: np.ndarray, precision_bits: int) -> list[str]:
+    """What would overflow with `precision_bits` fractional bits, on these images: one sentence for each; none is good."""
+    found = ranges(model, images)
+    demands = [(f"the input {model.architecture.input!r}", found[model.architecture.input].largest, 1)]
+    for operation in model.architecture.operations:
+        demands += _demands(operation, model.weights.get(operation.name), found[operation.name].largest)
+    return [_problem(*demand) for demand in demands if not _fits(demand[1], demand[2], precision_bits)]
+
+
+def expected_wraps(model: Model, images: np.ndarray, precision_bits: int) -> float:
+    """How many elements' truncations wrap in a run over all these images, in expectation."""
+    found, total = ranges(model, images), 0.0
+    for operation in model.architecture.operations:
+        each = found[operation.name]
+        if isinstance(operation, Conv | Linear):
+            total += each.elements * each.mean * 2.0 ** (2 * precision_bits - 64)
+        elif isinstance(operation, AveragePool):
+            total += each.elements * each.mean * prod(operation.kernel) * 2.0 ** (precision_bits - 64)
+    return len(images) * total
+
+
+def _demands(operation: Operation, weights: Weights | None, largest: float) -> Iterator[tuple[str, float, int]]:
+    """(what, magnitude, how many times the fractional bits it has) of all that one operation holds."""
+    layer = f"{operation.op} {operation.name!r}"
+    product = isinstance(operation, Conv | Linear)
+    whole = prod(operation.kernel) if isinstance(operation, AveragePool) else 1  # a pool sums before it divides
+    yield f"the output of {layer}", whole * largest, 2 if product else 1
+    for name, values, times in (
+        ("weights", weights and weights.weight, 1),
+        ("bias", weights and weights.bias, 2 if product else 1),
+    ):
+        if values is not None:
+            yield f"the {name} of {layer}", float(np.abs(values).max()), times
+
+
+def _fits(magnitude: float, times: int, precision_bits: int) -> bool:
+    return magnitude * 2.0 ** (times * precision_bits) < 2.0**RANGE_BITS
+
+
+def _problem(what: str, magnitude: float, times: int) -> str:
+    bits = floor(nextafter((RANGE_BITS - log2(magnitude)) / times, -1e9))
+    remedy = f"at most {bits} precision bits hold it" if bits >= 1 else "no precision holds it"
+    return f"{what} reaches {magnitude:.4g}, beyond the fixed-point range; {remedy}"
+
+
+def _chunks(model: Model, images: np.ndarray) -> Iterator[Tensor]:
+    shape = model.architecture.input_shape
+    if images.shape[1:] != shape or not len(images):
+        raise ValueError(f"images have shape {images.shape}, the network takes (batch, {', '.join(map(str, shape))})")
+    for i in range(0, len(images), CHUNK):
+        yield torch.from_numpy(np.asarray(images[i : i + CHUNK], np.float64))
+
+
+@torch.no_grad()
+def _values(model: Model, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """The values one after the other; each is let go of after its last use."""
+    architecture = model.architecture
+    last_use = {name: i for i, operation in enumerate(architecture.operations) for name in operation.inputs}
+    values: dict[str, Tensor] = {architecture.input: images}
+    yield architecture.input, images
+    for i, operation in enumerate(architecture.operations):
+        inputs = [values[name] for name in operation.inputs]
+        values[operation.name] = _run(operation, inputs, model.weights)
+        yield operation.name, values[operation.name]
+        for name in set(operation.inputs):
+            if last_use[name] == i:
+                del values[name]
+
+
+def _run(operation: Operation, inputs: list[Tensor], weights: Mapping[str, Weights]) -> Tensor:
+    x, held = (inputs[0] if inputs else None), weights.get(operation.name)
+    if isinstance(operation, Conv):
+        y = functional.conv2d(
+            _padded(x, operation.padding),
+            torch.from_numpy(held.weight),
+            None,
+            operation.stride,
+            0,
+            operation.dilation,
+            operation.groups,
+        )
+        return y if held.bias is None else y + torch.from_numpy(held.bias)
+    if isinstance(operation, Linear):
+        return functional.linear(x, torch.from_numpy(held.weight), None if held.bias is None else torch.from_numpy(held.bias))
+    if isinstance(operation, Bias):
+        return x + torch.from_numpy(held.bias)
+    if isinstance(operation, ReLU):
+        return x.relu() if operation.packed is None else torch.where(torch.from_numpy(operation.mask), x.relu(), x)
+    if isinstance(operation, Addition):
+        return inputs[0] + inputs[1]
+    if isinstance(operation, AveragePool):
+        return _pooled(operation, x)
+    if isinstance(operation, Pad):
+        return _padded(x, operation.padding)
+    if isinstance(operation, Concat):
+        return torch.cat(inputs, operation.axis + 1)
+    if isinstance(operation, Reshape):
+        return x.reshape(len(x), *operation.shape)
+    raise ValueError(f"the node {operation.name!r} ({operation.op}) cannot be computed here")
+
+
+def _padded(x: Tensor, padding: tuple[int, ...]) -> Tensor:
+    top, left, bottom, right = padding
+    return functional.pad(x, (left, right, top, bottom)) if any(padding) else x
+
+
+def _pooled(operation: AveragePool, x: Tensor) -> Tensor:
+    def mean(values: Tensor) -> Tensor:
+        return functional.avg_pool2d(_padded(values, operation.padding), operation.kernel, operation.stride)
+
+    if operation.count_padding:
+        return mean(x)
+    return mean(x) / mean(torch.ones_like(x[:1]))

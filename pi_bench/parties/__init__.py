@@ -1,0 +1,1 @@
+"""What server, client and dealer do, and how they are started on this host."""

@@ -1,0 +1,87 @@
+"""A subject of the benchmark whose parties are processes of this host.
+
+The benchmark is the auditor: it knows the model and the images, and gets from both parties what they note of wrapped
+truncations. The parties tell each other nothing of that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from pi_bench.parties.launch import Parties
+from pi_bench.parties.session import Inference
+from pi_bench.parties.terms import Terms
+from pi_bench.wire.network import LOOPBACK, PROFILES, Network
+
+END = None  # the order that ends a client
+
+
+def order(indices: Sequence[int], network: Network, note_wraps: bool) -> dict[str, Any]:
+    """What the benchmark asks of its client."""
+    return {"indices": list(indices), "network": asdict(network), "note_wraps": note_wraps}
+
+
+def answer(inference: Inference) -> dict[str, Any]:
+    """What the client answers."""
+    return {"logits": inference.logits.tolist(), "records": inference.records}
+
+
+@dataclass
+class LocalParties:
+    """Server, client and dealer for one model and one protocol, started and ended with the `with` statement.
+
+    images: the .npz file that the client reads; facts: what the parties say of themselves after the set-up, by role.
+    """
+
+    model: Path
+    images: Path
+    terms: Terms
+    network: Network
+
+    def __post_init__(self) -> None:
+        self.batch = self.terms.batch
+        roles = ("server", "client", "dealer") if self.terms.needs_dealer else ("server", "client")
+        own = {"server": ["--model", str(self.model)], "client": ["--inputs", str(self.images)], "dealer": []}
+        shared = [*self.terms.arguments(), *_network_arguments(self.network), "--timeout-s", "120"]
+        self._parties = Parties({role: [*own[role], *shared] for role in roles})
+
+    def __enter__(self) -> "LocalParties":
+        self._parties.__enter__()
+        try:
+            self.facts: dict[str, Any] = self._parties.receive("client")
+        except BaseException as error:
+            self._parties.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        try:
+            if error is None:
+                self._parties.send("client", END)
+                self._parties.wait()
+        finally:
+            self._parties.__exit__(kind, error, traceback)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The parties' processes by role."""
+        return self._parties.pids
+
+    def infer(self, indices: Sequence[int], network: Network, note_wraps: bool = False) -> Inference:
+        """One inference on images of the file. Raises PartiesFailed where a party is lost."""
+        self._parties.send("client", order(indices, network, note_wraps))
+        found = self._parties.receive("client")
+        if note_wraps:
+            found["records"]["server"]["notes"] = self._parties.receive("server")
+        return Inference(np.array(found["logits"]), found["records"])
+
+
+def _network_arguments(network: Network) -> list[str]:
+    """The flags that choose this network."""
+    if network.name in PROFILES:
+        return ["--network", network.name]
+    return ["--network", LOOPBACK.name, "--rtt-ms", str(network.rtt_ms), "--mbit-per-s", str(network.mbit_per_s)]

@@ -1,0 +1,176 @@
+"""The command `python -m pi_bench party`: one party, started by hand on its host or by the benchmark on this one."""
+
+import hashlib
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from pi_bench import inputs
+from pi_bench.cli import command
+from pi_bench.model import graph
+from pi_bench.model.operations import Model, Shape
+from pi_bench.parties.local import answer
+from pi_bench.parties.parent import Parent, inherited
+from pi_bench.parties.party import Joined, Meeting, join_as_client, meet, run_dealer, run_server
+from pi_bench.parties.session import Inference
+from pi_bench.parties.standalone import Measurement, measure_as_client
+from pi_bench.parties.terms import Terms
+from pi_bench.wire.network import Network, choose
+from pi_bench.wire.rendezvous import Links
+
+
+@dataclass(frozen=True)
+class PartyConfig:
+    """Runs one party of a secure inference. Start one of each role; all with the same terms.
+
+    Args:
+        role: the server holds the weights, the client the images, the dealer deals correlated randomness.
+        rendezvous: tcp://host:port, where the server listens and the others find it.
+        model: the server's ONNX file.
+        inputs: the client's images, a .npz file or a folder.
+        labels: the client's labels, if they are not with the images.
+        plain_logits: for the client, a .npy file of the logits in the clear, to compare with.
+        card: where the client writes the result.
+        protocol: how products and comparisons are made.
+        provider: who makes the correlated randomness; insecure-first-party is CrypTen's default, the server could read all.
+        precision_bits: fractional bits of fixed-point numbers.
+        batch: images in one inference.
+        network: real between hosts; a profile to emulate between processes of one host.
+        rtt_ms: an own network to emulate: time to the other party and back.
+        mbit_per_s: an own network to emulate: bandwidth of each direction.
+        digest: the architecture that this party wants; another one is refused.
+        repeats: counted inferences.
+        warmups: inferences before that.
+        threads: torch's threads of this process.
+        timeout_s: how long the other parties may take to arrive.
+        listen_fd: a listening socket that the starting program has opened.
+        parent_fd: the connection to the starting program.
+    """
+
+    role: Literal["server", "client", "dealer"]
+    rendezvous: str
+    model: Path | None = None
+    inputs: Path | None = None
+    labels: Path | None = None
+    plain_logits: Path | None = None
+    card: Path | None = None
+    protocol: str = "crypten"
+    provider: str = "dealer"
+    precision_bits: int = 16
+    batch: int = 1
+    network: str = "real"
+    rtt_ms: float | None = None
+    mbit_per_s: float | None = None
+    digest: str | None = None
+    repeats: int = 21
+    warmups: int = 3
+    threads: int = 1
+    timeout_s: float = 30.0
+    listen_fd: int | None = None
+    parent_fd: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.role == "server" and self.model is None:
+            raise ValueError("the server needs --model MODEL.onnx")
+        if self.role == "client" and self.inputs is None:
+            raise ValueError("the client needs --inputs IMAGES, a .npz file or a folder")
+        if self.role != "server" and self.model is not None:
+            raise ValueError(f"the {self.role} must not see the model; leave out --model")
+        if self.role != "client" and self.inputs is not None:
+            raise ValueError(f"the {self.role} must not see the images; leave out --inputs")
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.protocol, self.provider, self.precision_bits, self.batch)
+
+    @property
+    def chosen_network(self) -> Network:
+        return choose(self.network, self.rtt_ms, self.mbit_per_s)
+
+
+def run(config: PartyConfig) -> None:
+    """Runs the party until its work is done."""
+    torch.set_num_threads(config.threads)
+    parent = None if config.parent_fd is None else Parent(config.parent_fd)
+    listener = None if config.listen_fd is None else inherited(config.listen_fd)
+    {"server": _server, "client": _client, "dealer": _dealer}[config.role](config, parent, listener)
+
+
+def _meet(config: PartyConfig, listener: socket.socket | None, digest: str | None) -> Links:
+    meeting = Meeting(config.rendezvous, config.chosen_network, digest, listener, config.timeout_s)
+    return meet(config.role, config.terms, meeting)
+
+
+def _server(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
+    model = graph.load(config.model)
+    graph.refuse_unknown(model)
+    digest = model.architecture.digest
+    if config.digest is not None and config.digest != digest:
+        raise ValueError(f"{config.model} has the architecture {digest}, not {config.digest}")
+    with _meet(config, listener, digest) as links:
+        keep_notes = (lambda notes: None) if parent is None else parent.send
+        run_server(links, config.terms, model, model_facts(config.model, model), keep_notes)
+
+
+def model_facts(path: Path, model: Model) -> dict[str, Any]:
+    """What a card says of a model."""
+    operations = model.architecture.operations
+    return {
+        "path": str(path),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "architecture_digest": model.architecture.digest,
+        "macs": sum(operation.macs for operation in operations),
+        "parameters": sum(operation.parameters for operation in operations),
+    }
+
+
+def _dealer(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
+    with _meet(config, listener, config.digest) as links:
+        run_dealer(links, config.terms)
+
+
+def _client(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
+    with _meet(config, listener, config.digest) as links:
+        joined = join_as_client(links, config.terms, config.digest)
+        images = inputs.load(config.inputs, config.labels, joined.architecture.input_shape)
+        subject = ImagesOfClient(joined, images.images, config.batch)
+        if parent is None:
+            measure_as_client(subject, images, Measurement.of(config), joined)
+        else:
+            _obey(subject, parent, joined)
+        joined.client.end()
+
+
+class ImagesOfClient:
+    """The client as a subject of the benchmark."""
+
+    def __init__(self, joined: Joined, images: np.ndarray, batch: int):
+        self._client = joined.client
+        self._images = images
+        self.batch = batch
+        self.image_shape: Shape = images.shape[1:]
+
+    def infer(self, indices: Sequence[int], network: Network, note_wraps: bool = False) -> Inference:
+        return self._client.infer(self._images[list(indices)], network, note_wraps)
+
+
+def _obey(subject: ImagesOfClient, parent: Parent, joined: Joined) -> None:
+    """Does what the benchmark orders until it orders the end."""
+    parent.send({"model": joined.model, "parties": joined.parties})
+    while (order := parent.receive()) is not None:
+        found = subject.infer(order["indices"], Network(**order["network"]), order["note_wraps"])
+        parent.send(answer(found))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return command(run, PartyConfig, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

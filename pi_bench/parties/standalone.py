@@ -1,0 +1,55 @@
+"""The measurement as a client makes it alone: the other parties run elsewhere, and nobody is auditor."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pi_bench.inputs import Images
+from pi_bench.measure import Subject, inferences, measure
+from pi_bench.parties.party import Joined
+from pi_bench.parties.terms import Terms
+from pi_bench.progress import bar
+from pi_bench.results import card, outcome, terminal
+from pi_bench.wire.network import Network
+
+if TYPE_CHECKING:
+    from pi_bench.parties.party_command import PartyConfig
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the client measures, and where the result goes."""
+
+    terms: Terms
+    network: Network
+    warmups: int
+    repeats: int
+    plain_logits: Path | None
+    card: Path | None
+    command: str
+
+    @classmethod
+    def of(cls, config: "PartyConfig") -> "Measurement":
+        command = f"python -m pi_bench party --role client --inputs {config.inputs}"
+        places = config.plain_logits, config.card, command
+        return cls(config.terms, config.chosen_network, config.warmups, config.repeats, *places)
+
+
+def measure_as_client(subject: Subject, images: Images, measurement: Measurement, joined: Joined) -> None:
+    """Warm-ups, repeats and checks; prints the result and writes its card."""
+    terms, network, count = measurement.terms, measurement.network, len(images.images)
+    total = inferences([subject], count, 1, measurement.warmups, measurement.repeats)
+    with bar("measuring", total) as advance:
+        (measured,) = measure([subject], count, [network], measurement.warmups, measurement.repeats, advance, note_wraps=False)
+    plain = None if measurement.plain_logits is None else np.load(measurement.plain_logits, allow_pickle=False)
+    checked = outcome.correctness(measured.checks, plain, images.labels, count, None)
+    facts = {"model": joined.model, "parties": joined.parties}
+    found = outcome.result(
+        terms, network, network, joined.architecture, facts, measured.repeats[network.name], measurement.warmups, checked
+    )
+    made = card.build(found, measurement.command)
+    terminal.show([made])
+    if measurement.card is not None:
+        card.write(made, measurement.card)

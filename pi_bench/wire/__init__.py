@@ -1,0 +1,1 @@
+"""How parties find each other and talk: connections, frames that are counted, emulated networks, heartbeats."""

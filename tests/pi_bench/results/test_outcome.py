@@ -1,0 +1,49 @@
+"""From inferences to what a card is built from: right answers, wraps, offline."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pi_bench.parties.session import Inference
+from pi_bench.results.outcome import correctness, offline
+
+LOGITS = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 0.5], [0.2, 0.1]])
+PLAIN = np.array([[3.0, 1.1], [0.5, 1.0], [0.4, 0.5], [0.2, 0.1]])
+
+
+def check(logits: np.ndarray, server: list[Any] | None = None, client: list[Any] | None = None) -> Inference:
+    noted = {"server": server, "client": client}
+    return Inference(logits, {role: {} if notes is None else {"notes": notes} for role, notes in noted.items()})
+
+
+def test_matches_errors_and_accuracy_of_the_first_images() -> None:
+    """The last batch is filled up with the first image again, which does not count."""
+    checks = [check(LOGITS[:2], [], []), check(LOGITS[2:], [], [])]
+    found = correctness(checks, PLAIN[:3], np.array([0, 1, 1]), 3, 0.25)
+    assert found["images"] == 3 and found["matches"] == 2
+    assert found["max_abs_logit_error"] == pytest.approx(1.0)
+    assert found["mean_abs_logit_error"] == pytest.approx((0 + 0.1 + 0.5 + 1.0 + 0.6 + 0) / 6)
+    assert (found["correct"], found["plain_correct"]) == (2, 3)
+    assert (found["wraps"], found["wrapped_images"], found["expected_wraps"]) == (0, 0, 0.25)
+
+
+def test_wraps_need_both_parties_notes() -> None:
+    wrapped = [[0, 4, 7, 1], [1, 0, 2, -1], [1, 3, 5, 1]]
+    checks = [check(LOGITS[:2], wrapped, [*wrapped, [0, 9, 9, 1]]), check(LOGITS[2:], [[0, 4, 7, 1]], [[0, 4, 7, -1]])]
+    found = correctness(checks, PLAIN, None, 4, None)
+    assert (found["wraps"], found["wrapped_images"]) == (3, 2) and found["correct"] is None
+
+
+def test_a_client_alone_knows_neither_wraps_nor_plain_logits() -> None:
+    found = correctness([check(LOGITS)], None, np.array([0, 1, 0, 1]), 4, None)
+    assert found["correct"] == 3
+    assert all(found[key] is None for key in ("matches", "plain_correct", "max_abs_logit_error", "wraps", "wrapped_images"))
+
+
+def test_offline_is_the_slower_party_and_the_dealers_bytes() -> None:
+    records = {"server": {"offline_s": 0.5}, "client": {"offline_s": 0.7}}
+    dealt = {"dealer": {"server_bytes": 120, "client_bytes": 0, "seconds": 0.4}}
+    found = offline([Inference(LOGITS, records | dealt), Inference(LOGITS, {**records, "server": {"offline_s": 0.9}} | dealt)])
+    assert found == {"seconds": [0.7, 0.9], "dealer_to_server_bytes": 120, "dealer_to_client_bytes": 0}
+    assert offline([Inference(LOGITS, records)])["dealer_to_server_bytes"] == 0  # no dealer: nothing is dealt before

@@ -1,0 +1,126 @@
+"""The main command on small networks: real processes, right answers, the card that other tools rely on, and what is refused."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from pi_bench.__main__ import main
+
+QUICK = ("--repeats=3", "--warmups=1", "--images=4")
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "images.npz"
+    np.savez(path, images=rng.integers(0, 256, (6, 1, 8, 8), np.uint8), labels=rng.integers(0, 5, 6))
+    return path
+
+
+def cards(folder: Path) -> dict[str, dict]:
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+
+
+def test_a_card_has_all_that_others_rely_on(
+    make_student: Callable[..., Path], run_onnx: Callable[..., np.ndarray], images: Path, tmp_path: Path
+) -> None:
+    student, out = make_student(), tmp_path / "out"
+    assert main([str(student), *QUICK, f"--inputs={images}", f"--out={out}"]) == 0
+    card = cards(out)["student-crypten-loopback"]
+    assert card["kind"] == "secure-inference" and card["protocol"] == "crypten" and card["provider"] == "dealer"
+    assert card["network"] == {"name": "loopback", "rtt_ms": None, "mbit_per_s": None, "emulated": False}
+    assert set(card["parties"]) == {"server", "client", "dealer"} and card["macs"] > 0
+    latency, layers = card["online"]["latency_ms"], card["layers"]
+    assert latency["n"] == 3 and latency["ci95"][0] <= latency["median"] <= latency["ci95"][1] <= latency["p90"] * 1.5
+    assert math.isclose(sum(layer["ms"] for layer in layers), latency["median"])
+    assert sum(layer["rounds"] for layer in layers) == card["online"]["rounds"]
+    assert sum(layer["bytes_per_party"] for layer in layers) == card["online"]["bytes_per_party"]
+    assert sum(layer["relu_kept"] for layer in layers) == card["relu"]["kept"] < card["relu"]["total"]
+    assert all(layer["rounds"] == layer["predicted"]["rounds"] for layer in layers)
+    assert card["offline"]["seconds"] > 0 and card["offline"]["bytes_per_party"] > 0
+    found = card["correctness"]
+    given = np.load(images)
+    plain = run_onnx(student, given["images"][:4].astype(np.float32) / 255)
+    assert found["images"] == 4 and found["match_rate"] == 1.0 and found["max_abs_logit_error"] < 0.01
+    assert found["wraps"] == found["wrapped_images"] == 0
+    assert found["accuracy"]["plain"] == np.mean(plain.argmax(1) == given["labels"][:4])
+    assert (out / "picture.png").stat().st_size > 10_000 and "</html>" in (out / "page.html").read_text()
+
+
+def test_several_at_once(make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two networks, one under both protocols, on two networks: a card each, of one run."""
+    student, whole, out = make_student(), make_student(keep=None), tmp_path / "out"
+    (tmp_path / "whole.onnx").symlink_to(whole)
+    against = f"--against={tmp_path / 'whole.onnx'},{student}@crypten-plain"
+    assert main([str(student), *QUICK, against, "--network=loopback,lan", f"--out={out}"]) == 0
+    found = cards(out)
+    subjects = ("student-crypten", "student-crypten-plain", "whole-crypten")
+    assert set(found) == {f"{subject}-{network}" for subject in subjects for network in ("loopback", "lan")}
+    assert len({card["date"] for card in found.values()}) == 1
+    ours, plain = found["student-crypten-lan"]["online"], found["student-crypten-plain-lan"]["online"]
+    assert ours["bytes_per_party"] < plain["bytes_per_party"] and ours["rounds"] < plain["rounds"]
+    assert found["whole-crypten-lan"]["relu"]["kept"] == found["whole-crypten-lan"]["relu"]["total"]
+    printed = capsys.readouterr().out
+    assert "semi-honest" in printed and "whole.onnx" in printed
+
+
+def test_the_insecure_provider_has_to_be_asked_for_by_its_name(
+    make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--protocol=crypten-plain", "--provider=insecure-first-party", f"--out={tmp_path}"]
+    assert main([str(make_student()), *QUICK, *flags]) == 0
+    (card,) = cards(tmp_path).values()
+    assert set(card["parties"]) == {"server", "client"} and card["offline"]["bytes_per_party"] == 0
+    assert "INSECURE" in card["trust"] and "INSECURE" in capsys.readouterr().out
+
+
+WRONG: dict[str, tuple[Sequence[str], str]] = {
+    "protocol": (["--protocol=nobody"], "crypten-plain"),
+    "provider of this protocol": (["--provider=insecure-first-party"], "needs a dealer"),
+    "network": (["--network=moon"], "wan-100m"),
+    "round-trip time": (["--rtt-ms=-3"], "--rtt-ms"),
+    "precision": (["--precision-bits=30"], "precision_bits"),
+    "batch": (["--batch=0"], "batch is 0"),
+    "repeats": (["--repeats=0"], "repeats is 0"),
+    "labels alone": (["--labels=labels.txt"], "--inputs"),
+    "against": (["--against=nowhere.onnx"], "nowhere.onnx"),
+    "flag": (["--repeat=3"], "--repeat"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_a_user_can_put_right(
+    name: str, make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, words = WRONG[name]
+    assert main([str(make_student()), f"--out={tmp_path / 'out'}", *flags]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and words in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_of_another_shape(make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "images.npz", images=np.zeros((2, 3, 9, 9), np.float32))
+    assert main([str(make_student()), f"--inputs={tmp_path / 'images.npz'}"]) == 2
+    assert "images.npz" in capsys.readouterr().err
+
+
+def test_a_node_that_cannot_be_run_is_named(make_onnx: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    path = make_onnx([helper.make_node("Sigmoid", ["x"], ["y"], name="squash")])
+    assert main([str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "squash" in error and "Sigmoid" in error and "model.onnx" in error
+
+
+def test_numbers_that_fixed_point_cannot_hold(make_onnx: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """A weight of 2^32 times a pixel of 1, at 2 x 16 fractional bits, passes the range of 64 bits; that is said first."""
+    weight = np.full((1, 2, 1, 1), 2.0**32, np.float32)
+    path = make_onnx([helper.make_node("Conv", ["x", "w"], ["y"], name="huge")], {"w": weight})
+    assert main([str(path)]) == 2
+    error = capsys.readouterr().err
+    assert "huge" in error and "precision" in error

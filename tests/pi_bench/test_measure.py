@@ -1,0 +1,49 @@
+"""The measuring loop: turns, networks, what is counted, and which images."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pi_bench.measure import inferences, measure
+from pi_bench.parties.session import Inference
+from pi_bench.wire.network import LOOPBACK, PROFILES, Network
+
+LAN = PROFILES["lan"]
+Call = tuple[str, tuple[int, ...], str, bool]
+
+
+class Pretender:
+    """A subject that keeps a diary, shared with the others."""
+
+    def __init__(self, name: str, batch: int, diary: list[Call]):
+        self.name, self.batch, self._diary = name, batch, diary
+
+    def infer(self, indices: Sequence[int], network: Network, note_wraps: bool = False) -> Inference:
+        self._diary.append((self.name, tuple(indices), network.name, note_wraps))
+        return Inference(np.array(indices), {})
+
+
+def test_subjects_take_turns_and_warm_ups_do_not_count() -> None:
+    diary: list[Call] = []
+    subjects = [Pretender("a", 1, diary), Pretender("b", 2, diary)]
+    said: list[str] = []
+    found = measure(subjects, 3, [LAN, LOOPBACK], 1, 2, said.append)
+    turn = [("a", "lan"), ("b", "lan"), ("a", "loopback"), ("b", "loopback")]
+    assert [(name, network) for name, _, network, _ in diary[:12]] == turn * 3
+    assert [indices for name, indices, _, _ in diary[:12] if name == "b"] == [(0, 1), (2, 0), (1, 2)] * 2
+    assert all(len(repeats) == 2 for measured in found for repeats in measured.repeats.values())
+    assert found[0].repeats["lan"][0].logits.tolist() == [2]  # the first turn's two inferences were warm-ups
+    assert len(said) == len(diary) == inferences(subjects, 3, 2, 1, 2)
+
+
+def test_answers_are_checked_on_every_image_without_a_network() -> None:
+    diary: list[Call] = []
+    found = measure([Pretender("a", 2, diary)], 3, [LAN], 0, 1, lambda note: None)
+    assert diary[1:] == [("a", (0, 1), "loopback", True), ("a", (2, 0), "loopback", True)]
+    assert len(found[0].checks) == 2
+
+
+def test_wraps_are_noted_only_where_there_is_an_auditor() -> None:
+    diary: list[Call] = []
+    measure([Pretender("a", 1, diary)], 2, [LAN], 0, 1, lambda note: None, note_wraps=False)
+    assert not any(noted for *_, noted in diary)
