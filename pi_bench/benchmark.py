@@ -4,6 +4,7 @@ python -m pi_bench MODEL.onnx
 python -m pi_bench STUDENT.onnx --against TEACHER.onnx,STUDENT.onnx@crypten-plain --network loopback,lan,wan
 """
 
+import hashlib
 import shlex
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,8 @@ from pi_bench.model.operations import Model
 from pi_bench.parties.local import LocalParties
 from pi_bench.parties.terms import Terms
 from pi_bench.progress import bar, console
-from pi_bench.results import card, outcome, page, picture, series, terminal
-from pi_bench.wire.network import Network, choose
+from pi_bench.results import card, folder, outcome, series, terminal
+from pi_bench.wire.network import REAL, Network, choose
 
 RANDOM_IMAGES = 16
 MOST_IMAGES = 100
@@ -80,7 +82,13 @@ class BenchmarkConfig:
 
     @property
     def networks(self) -> list[Network]:
-        return list({name: choose(name.strip(), self.rtt_ms, self.mbit_per_s) for name in self.network.split(",")}.values())
+        """Those that are asked for, each once. Raises ValueError for what cannot be emulated here, or told apart."""
+        found = list(dict.fromkeys(choose(name.strip(), self.rtt_ms, self.mbit_per_s) for name in self.network.split(",")))
+        if REAL in found:
+            raise ValueError("all parties run on this host here; for a real network start each by python -m pi_bench party")
+        if len({network.name for network in found}) < len(found):
+            raise ValueError(f"--rtt-ms and --mbit-per-s make one own network, not {len(found)}; give one --network with them")
+        return found
 
     def terms(self, protocol: str) -> Terms:
         return Terms(protocol, self.provider, self.precision_bits, self.batch)
@@ -95,6 +103,10 @@ class Contender:
     terms: Terms
     plain_logits: np.ndarray
     expected_wraps: float
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
 def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Images]) -> list[Contender]:
@@ -114,6 +126,8 @@ def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Im
             raise ValueError(f"{file}: {'; '.join(problems)}")
         wraps = plain.expected_wraps(model, given, config.precision_bits)
         found.append(Contender(Path(file), model, terms, plain.logits(model, given), wraps))
+    if len({(contender.path.stem, contender.sha256, contender.terms) for contender in found}) < len(found):
+        raise ValueError("the same network is given twice under the same protocol; leave one of them out of --against")
     return found
 
 
@@ -121,7 +135,8 @@ def benchmark(path: Path, config: BenchmarkConfig) -> None:
     """Runs everything, prints and writes the results."""
     cards = run(path, config)
     terminal.show(cards, all_layers=config.all_layers)
-    _write(cards, config.out or path.parent / "pi_bench")
+    folder.write(cards, place := config.out or path.parent / "pi_bench")
+    console.print(f"cards, picture.png and page.html are in {place}")
 
 
 def run(path: Path, config: BenchmarkConfig) -> list[dict[str, Any]]:
@@ -174,8 +189,8 @@ class _ImagesOnce:
 @contextmanager
 def _parties(chosen: Sequence[Contender], images: Images, network: Network) -> Iterator[list[LocalParties]]:
     """The parties of all contenders, up and set up; they are idle but for the one in turn."""
-    with tempfile.TemporaryDirectory(prefix="pi_bench_") as folder, ExitStack() as stack:
-        file = Path(folder) / "images.npz"
+    with tempfile.TemporaryDirectory(prefix="pi_bench_") as temporary, ExitStack() as stack:
+        file = Path(temporary) / "images.npz"
         np.savez(file, images=images.images)
         subjects = []
         with bar("setting up parties", len(chosen)) as advance:
@@ -193,6 +208,7 @@ def _result(
     facts: dict[str, Any],
     images: Images,
 ) -> dict[str, Any]:
+    facts = {**facts, "model": {**facts["model"], "path": str(contender.path), "sha256": contender.sha256}}
     checked = outcome.correctness(
         measured.checks, contender.plain_logits, images.labels, len(images.images), contender.expected_wraps
     )
@@ -208,16 +224,6 @@ def _print_risk(chosen: Sequence[Contender], images: int, precision_bits: int) -
         f"{precision_bits} fractional bits: a truncation that wraps destroys an answer; {worst:.2g} are expected "
         f"in the {images} images that are checked"
     )
-
-
-def _write(cards: Sequence[dict[str, Any]], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in cards:
-        name = f"{Path(made['model']['path']).stem}-{made['protocol']}-{made['network']['name']}.json"
-        card.write(made, folder / name)
-    picture.write_png(cards, folder / "picture.png")
-    page.write(cards, folder / "page.html")
-    console.print(f"cards, picture.png and page.html are in {folder}")
 
 
 def _command_line() -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from pi_bench.parties.session import Inference
+from pi_bench.parties.inference import Inference
 from pi_bench.wire.network import LOOPBACK, Network
 
 
@@ -42,18 +42,20 @@ def measure(
     """images: how many each subject has. `advance` is called after each inference with what is being done."""
     found = [Measured({network.name: [] for network in networks}) for _ in subjects]
     timed = [_cycle(images, subject.batch) for subject in subjects]
-    for turn in range(warmups + repeats):
-        for network in networks:
-            for subject, batches, measured in zip(subjects, timed, found, strict=True):
-                inference = subject.infer(next(batches), network)
-                if turn >= warmups:
-                    measured.repeats[network.name].append(inference)
-                advance("warm-up" if turn < warmups else f"repeat {turn - warmups + 1} of {repeats}")
     unhindered = networks[0] if not networks[0].emulated else LOOPBACK
     for subject, measured in zip(subjects, found, strict=True):
         for batch in islice(_cycle(images, subject.batch), -(-images // subject.batch)):
             measured.checks.append(subject.infer(batch, unhindered, note_wraps))
             advance("checking answers")
+    turns = list(zip(subjects, timed, found, strict=True))
+    for turn in range(warmups + repeats):
+        first = turn % len(turns)  # so that nobody always follows the same one
+        for network in networks:
+            for subject, batches, measured in turns[first:] + turns[:first]:
+                inference = subject.infer(next(batches), network)
+                if turn >= warmups:
+                    measured.repeats[network.name].append(inference)
+                advance("warm-up" if turn < warmups else f"repeat {turn - warmups + 1} of {repeats}")
     return found
 
 

@@ -17,6 +17,9 @@ import numpy as np
 
 Shape = tuple[int, ...]
 
+RESERVED = ("input", "output")  # the layers before and after the network, in tables
+LARGEST = 2**31  # elements of one tensor
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -35,6 +38,12 @@ class Operation:
     @property
     def size(self) -> int:
         return prod(self.shape)
+
+    def check(self) -> None:
+        """Raises ValueError for sizes that no network has."""
+        sizes = (self.shape, *(getattr(self, name) for name in ("weight_shape", "stride", "kernel") if hasattr(self, name)))
+        if not all(map(_is_shape, sizes)):
+            raise ValueError(f"{self.name} has sizes that no network has: {sizes}")
 
     @property
     def macs(self) -> int:
@@ -95,6 +104,11 @@ class ReLU(Operation):
     def kept(self) -> int:
         return int(self.mask.sum())
 
+    def check(self) -> None:
+        super().check()
+        if self.packed is not None and len(self.packed) != -(-self.size // 8):
+            raise ValueError(f"{self.name} has a mask of {len(self.packed)} bytes for {self.size} elements")
+
 
 @dataclass(frozen=True)
 class Addition(Operation):
@@ -149,6 +163,10 @@ class Unknown(Operation):
 OPERATIONS = {kind.__name__: kind for kind in (Conv, Linear, Bias, ReLU, Addition, AveragePool, Pad, Concat, Reshape, Unknown)}
 
 
+def _is_shape(shape: Shape) -> bool:
+    return len(shape) <= 8 and all(type(size) is int and size > 0 for size in shape) and prod(shape) <= LARGEST
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A network without its weights: the operations in an order in which each comes after its inputs; the last is the
@@ -192,7 +210,22 @@ class Architecture:
             if fields.get("packed") is not None:
                 fields["packed"] = base64.b64decode(fields["packed"], validate=True)
             operations.append(kind(**fields))
-        return cls(content["input"], tuple(content["input_shape"]), tuple(operations))
+        found = cls(content["input"], tuple(content["input_shape"]), tuple(operations))
+        found.check()
+        return found
+
+    def check(self) -> None:
+        """Raises ValueError where this is no network: anybody may have sent it."""
+        known = {self.input}
+        if not self.operations or not _is_shape(self.input_shape):
+            raise ValueError("an architecture has operations and an input of a few positive sizes")
+        for operation in self.operations:
+            if operation.name in known or operation.name in RESERVED:
+                raise ValueError(f"{operation.name!r} is the name of two values")
+            if not operation.inputs or not set(operation.inputs) <= known:
+                raise ValueError(f"{operation.name} needs {operation.inputs}, of which not all come before it")
+            operation.check()
+            known.add(operation.name)
 
     @cached_property
     def digest(self) -> str:

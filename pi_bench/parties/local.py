@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from pi_bench.parties.inference import Inference
 from pi_bench.parties.launch import Parties
-from pi_bench.parties.session import Inference
 from pi_bench.parties.terms import Terms
 from pi_bench.wire.network import LOOPBACK, PROFILES, Network
 
@@ -84,4 +84,6 @@ def _network_arguments(network: Network) -> list[str]:
     """The flags that choose this network."""
     if network.name in PROFILES:
         return ["--network", network.name]
-    return ["--network", LOOPBACK.name, "--rtt-ms", str(network.rtt_ms), "--mbit-per-s", str(network.mbit_per_s)]
+    own = {"--rtt-ms": network.rtt_ms, "--mbit-per-s": network.mbit_per_s}
+    given = [word for flag, value in own.items() if value is not None for word in (flag, str(value))]
+    return ["--network", LOOPBACK.name, *given]

@@ -19,9 +19,11 @@ from pi_bench.parties.machine import compared_versions, hardware, versions
 from pi_bench.parties.session import Client, deal, serve
 from pi_bench.parties.terms import Terms
 from pi_bench.protocols import PROTOCOLS
+from pi_bench.protocols.roles import Dealer, Party, Settings
 from pi_bench.wire.address import parse
 from pi_bench.wire.channel import Channel
 from pi_bench.wire.hello import Refused
+from pi_bench.wire.messages import ProtocolError
 from pi_bench.wire.network import Network
 from pi_bench.wire.rendezvous import Links, connect
 
@@ -59,8 +61,8 @@ def meet(role: str, terms: Terms, meeting: Meeting) -> Links:
 
 def run_server(links: Links, terms: Terms, model: Model, facts: dict[str, Any], keep_notes: Callable[[list], None]) -> None:
     """Serves inferences until the client ends. facts: of the model, for the card. keep_notes: takes notes of wraps."""
-    for channel in links.channels.values():
-        channel.send_object({"architecture": model.architecture.to_json(), "model": facts})
+    for role, channel in links.channels.items():
+        channel.send_object({"architecture": model.architecture.to_json(), "model": facts if role == CLIENT else None})
     client, dealer = links.channels[CLIENT], links.channels.get(DEALER)
     start = time.perf_counter()
     party = _party(model.architecture, model, terms, client, dealer)
@@ -70,10 +72,8 @@ def run_server(links: Links, terms: Terms, model: Model, facts: dict[str, Any], 
 
 def run_dealer(links: Links, terms: Terms) -> None:
     """Deals until the client ends."""
-    from pi_bench.protocols.parties import Dealer, Settings
-
     server, client = links.channels[SERVER], links.channels[CLIENT]
-    architecture = Architecture.from_json(server.receive_object()["architecture"])
+    architecture, _ = _told(links)
     start = time.perf_counter()
     settings = Settings(PROTOCOLS[terms.protocol], terms.precision_bits, terms.batch)
     dealer = Dealer(architecture, settings, server, client)
@@ -94,8 +94,7 @@ class Joined:
 def join_as_client(links: Links, terms: Terms, digest: str | None) -> Joined:
     """The client's set-up. Raises Refused for another architecture than the digest's."""
     server, dealer = links.channels[SERVER], links.channels.get(DEALER)
-    told = server.receive_object()
-    architecture = Architecture.from_json(told["architecture"])
+    architecture, model = _told(links)
     if digest is not None and architecture.digest != digest:
         raise Refused(f"the server's architecture is {architecture.digest}, this party wants {digest}")
     start = time.perf_counter()
@@ -103,12 +102,22 @@ def join_as_client(links: Links, terms: Terms, digest: str | None) -> Joined:
     parties = {CLIENT: _about_this_party(start, server.sent_bytes), SERVER: server.receive_object()}
     if dealer is not None:
         parties[DEALER] = dealer.receive_object()
-    return Joined(Client(party, server, dealer), architecture, told["model"], parties)
+    return Joined(Client(party, server, dealer), architecture, model, parties)
+
+
+def _told(links: Links) -> tuple[Architecture, dict[str, Any]]:
+    """The architecture and, for the client, facts of the model. Raises ProtocolError where the server sends something else."""
+    told = links.channels[SERVER].receive_object()
+    try:
+        architecture, model = Architecture.from_json(told["architecture"]), told["model"]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProtocolError(f"what the server sends is no architecture: {error!r}") from error
+    if architecture.digest != links.hellos[SERVER]["digest"]:
+        raise ProtocolError("the server sends another architecture than the one it announced")
+    return architecture, model
 
 
 def _party(architecture: Architecture, model: Model | None, terms: Terms, peer: Channel, dealer: Channel | None) -> Any:
-    from pi_bench.protocols.parties import Party, Settings  # here, since it imports crypten
-
     settings = Settings(PROTOCOLS[terms.protocol], terms.precision_bits, terms.batch)
     return Party(architecture, None if model is None else model.weights, settings, peer, dealer)
 

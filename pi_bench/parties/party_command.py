@@ -1,6 +1,5 @@
 """The command `python -m pi_bench party`: one party, started by hand on its host or by the benchmark on this one."""
 
-import hashlib
 import socket
 import sys
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ from pi_bench import inputs
 from pi_bench.cli import command
 from pi_bench.model import graph
 from pi_bench.model.operations import Model, Shape
+from pi_bench.parties.inference import Inference
 from pi_bench.parties.local import answer
 from pi_bench.parties.parent import Parent, inherited
 from pi_bench.parties.party import Joined, Meeting, join_as_client, meet, run_dealer, run_server
-from pi_bench.parties.session import Inference
 from pi_bench.parties.standalone import Measurement, measure_as_client
 from pi_bench.parties.terms import Terms
 from pi_bench.wire.network import Network, choose
@@ -45,6 +44,7 @@ class PartyConfig:
         rtt_ms: an own network to emulate: time to the other party and back.
         mbit_per_s: an own network to emulate: bandwidth of each direction.
         digest: the architecture that this party wants; another one is refused.
+        images: on how many images answers are checked; all without.
         repeats: counted inferences.
         warmups: inferences before that.
         threads: torch's threads of this process.
@@ -68,6 +68,7 @@ class PartyConfig:
     rtt_ms: float | None = None
     mbit_per_s: float | None = None
     digest: str | None = None
+    images: int | None = None
     repeats: int = 21
     warmups: int = 3
     threads: int = 1
@@ -76,6 +77,11 @@ class PartyConfig:
     parent_fd: int | None = None
 
     def __post_init__(self) -> None:
+        if self.repeats < 1 or self.warmups < 0 or self.threads < 1 or (self.images is not None and self.images < 1):
+            counts = f"{self.repeats}, {self.warmups}, {self.threads} and {self.images}"
+            raise ValueError(f"repeats, warmups, threads and images are {counts}: at least 1, 0, 1 and 1")
+        if self.role == "dealer" and not self.terms.needs_dealer:
+            raise ValueError("with the provider insecure-first-party there is no dealer; start a server and a client only")
         if self.role == "server" and self.model is None:
             raise ValueError("the server needs --model MODEL.onnx")
         if self.role == "client" and self.inputs is None:
@@ -119,11 +125,11 @@ def _server(config: PartyConfig, parent: Parent | None, listener: socket.socket 
 
 
 def model_facts(path: Path, model: Model) -> dict[str, Any]:
-    """What a card says of a model."""
+    """What the client's card says of a model."""
     operations = model.architecture.operations
     return {
-        "path": str(path),
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "path": path.name,
+        "sha256": None,  # it would confirm a guess of the weights
         "architecture_digest": model.architecture.digest,
         "macs": sum(operation.macs for operation in operations),
         "parameters": sum(operation.parameters for operation in operations),
@@ -138,7 +144,12 @@ def _dealer(config: PartyConfig, parent: Parent | None, listener: socket.socket 
 def _client(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
     with _meet(config, listener, config.digest) as links:
         joined = join_as_client(links, config.terms, config.digest)
-        images = inputs.load(config.inputs, config.labels, joined.architecture.input_shape)
+        try:
+            images = inputs.load(config.inputs, config.labels, joined.architecture.input_shape)
+        except (ValueError, OSError):
+            links.abort("it cannot use its images")  # and not why: that would tell of them
+            raise
+        images = images if config.images is None else images.first(config.images)
         subject = ImagesOfClient(joined, images.images, config.batch)
         if parent is None:
             measure_as_client(subject, images, Measurement.of(config), joined)

@@ -10,30 +10,21 @@ client                            server                          dealer
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
+from pi_bench.parties.inference import Inference
 from pi_bench.parties.stopwatch import Stopwatch
-from pi_bench.protocols.parties import Dealer, Party, noting_wraps
+from pi_bench.protocols.roles import Dealer, Party, noting_wraps
 from pi_bench.wire.channel import Channel
+from pi_bench.wire.messages import ProtocolError
 from pi_bench.wire.network import Network
 
 INFER, END = "infer", "end"
-
-
-@dataclass(frozen=True)
-class Inference:
-    """One inference as the client and its partners saw it.
-
-    logits: float64 (B, K). records: by role, what `Stopwatch.record` says, with "offline_s" and, where wraps were noted,
-    "notes"; the dealer's has "seconds", "server_bytes", "client_bytes".
-    """
-
-    logits: np.ndarray
-    records: dict[str, dict[str, Any]]
 
 
 class Client:
@@ -60,7 +51,7 @@ class Client:
 
 def serve(party: Party, client: Channel, dealer: Channel | None, keep_notes: Callable[[list], None]) -> None:
     """The server's part of inferences, until the client ends. What it notes of wraps goes to the auditor, not to the client."""
-    while (order := client.receive_object())["do"] == INFER:
+    while order := _next_order(client):
         _emulate(order, client, dealer)
         _, record = _infer(party, client, None, order["note_wraps"])
         if order["note_wraps"]:
@@ -70,7 +61,7 @@ def serve(party: Party, client: Channel, dealer: Channel | None, keep_notes: Cal
 
 def deal(dealer: Dealer, server: Channel, client: Channel) -> None:
     """The dealer's part of inferences, until the client ends."""
-    while (order := client.receive_object())["do"] == INFER:
+    while order := _next_order(client):
         _emulate(order, server, client)
         before, start = (server.sent_bytes, client.sent_bytes), time.perf_counter()
         dealer.deal()
@@ -81,6 +72,16 @@ def deal(dealer: Dealer, server: Channel, client: Channel) -> None:
                 "client_bytes": client.sent_bytes - before[1],
             }
         )
+
+
+def _next_order(client: Channel) -> dict[str, Any] | None:
+    """What the client asks for next, None at the end. Raises ProtocolError for anything else."""
+    order = client.receive_object()
+    if order == {"do": END}:
+        return None
+    if not isinstance(order, dict) or order.keys() != {"do", "network", "note_wraps"} or order["do"] != INFER:
+        raise ProtocolError(f"the client asks for {str(order)[:200]}")
+    return order
 
 
 def _emulate(order: dict[str, Any], *channels: Channel | None) -> None:
@@ -96,11 +97,8 @@ def _infer(
     party.prepare()
     offline_s = time.perf_counter() - start
     peer.barrier()
-    if not note_wraps:
+    with noting_wraps() if note_wraps else nullcontext() as notes:
         stopwatch = Stopwatch(peer)
         logits = party.infer(images, stopwatch.mark)
-        return logits, {"offline_s": offline_s, **stopwatch.record()}
-    with noting_wraps() as notes:
-        stopwatch = Stopwatch(peer)
-        logits = party.infer(images, stopwatch.mark)
-    return logits, {"offline_s": offline_s, **stopwatch.record(), "notes": notes.array().tolist()}
+    record = {"offline_s": offline_s, **stopwatch.record()}
+    return logits, record if notes is None else {**record, "notes": notes.array().tolist()}

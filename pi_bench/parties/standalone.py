@@ -1,5 +1,7 @@
 """The measurement as a client makes it alone: the other parties run elsewhere, and nobody is auditor."""
 
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,18 +34,18 @@ class Measurement:
 
     @classmethod
     def of(cls, config: "PartyConfig") -> "Measurement":
-        command = f"python -m pi_bench party --role client --inputs {config.inputs}"
-        places = config.plain_logits, config.card, command
+        places = config.plain_logits, config.card, shlex.join(["python", "-m", "pi_bench", *sys.argv[1:]])
         return cls(config.terms, config.chosen_network, config.warmups, config.repeats, *places)
 
 
 def measure_as_client(subject: Subject, images: Images, measurement: Measurement, joined: Joined) -> None:
     """Warm-ups, repeats and checks; prints the result and writes its card."""
     terms, network, count = measurement.terms, measurement.network, len(images.images)
+    classes = joined.architecture.output.size
+    plain = None if measurement.plain_logits is None else _plain_logits(measurement.plain_logits, count, classes)
     total = inferences([subject], count, 1, measurement.warmups, measurement.repeats)
     with bar("measuring", total) as advance:
         (measured,) = measure([subject], count, [network], measurement.warmups, measurement.repeats, advance, note_wraps=False)
-    plain = None if measurement.plain_logits is None else np.load(measurement.plain_logits, allow_pickle=False)
     checked = outcome.correctness(measured.checks, plain, images.labels, count, None)
     facts = {"model": joined.model, "parties": joined.parties}
     found = outcome.result(
@@ -53,3 +55,12 @@ def measure_as_client(subject: Subject, images: Images, measurement: Measurement
     terminal.show([made])
     if measurement.card is not None:
         card.write(made, measurement.card)
+
+
+def _plain_logits(path: Path, images: int, classes: int) -> np.ndarray:
+    """The logits in the clear of the first images. Raises ValueError for a file that cannot be those."""
+    found = np.load(path, allow_pickle=False)
+    if found.ndim != 2 or len(found) < images or found.shape[1] != classes or not np.isfinite(found).all():
+        wanted = f"finite and of shape ({images}, {classes})"
+        raise ValueError(f"{path} holds an array of shape {found.shape}; the plain logits here are {wanted}")
+    return found[:images]

@@ -1,4 +1,4 @@
-"""Secure protocols, by name: the only part of the project that imports crypten, and only when parties run.
+"""Secure protocols, by name: the only part of the project that imports crypten, and only where parties run.
 
 A protocol joins a part for linear operations and a part for ReLUs (parts.py). Adding one means writing a part and naming it
 here.

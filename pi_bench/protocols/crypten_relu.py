@@ -1,8 +1,8 @@
 """ReLUs by CrypTen's own comparison, on the kept elements only: gather, compare, multiply, scatter.
 
-Per element 9 rounds and 232 bytes each way: the shares are added as binary numbers (one AND, then six levels of a carry tree
-with two ANDs each, all on 64-bit words), the sign bit is turned back into an arithmetic share, and x is multiplied by its
-complement.
+Per layer 9 rounds, and per element 232 bytes each way: the shares are added as binary numbers (one AND, then six levels of a
+carry tree with two ANDs each, all on 64-bit words), the sign bit is turned back into an arithmetic share, and x is multiplied
+by its complement.
 """
 
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from torch import Tensor
 from pi_bench.cost import ZERO, Cost
 from pi_bench.model.operations import ReLU, Weights
 from pi_bench.protocols.correlations import BinaryTriple, Correlation, RandomBit, Triple
+from pi_bench.protocols.local_steps import with_share
 from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, Part, Place, Step, dealt_bytes
 
 if TYPE_CHECKING:
@@ -66,10 +67,7 @@ class _Step(Step):
 
         if not len(self._indices):
             return x
-        kept = x.shallow_copy()
-        kept.share = x.share.flatten() if self._all else x.share.flatten()[self._indices]
-        kept = MPCTensor.from_shares(kept.share, precision=None).relu().share
-        result = x.shallow_copy()
-        result.share = kept if self._all else x.share.flatten().index_copy(0, self._indices, kept)
-        result.share = result.share.reshape(x.share.shape)
-        return result
+        flat = x.share.flatten()
+        kept = MPCTensor.from_shares(flat if self._all else flat[self._indices]).relu().share
+        result = kept if self._all else flat.index_copy(0, self._indices, kept)
+        return with_share(x, result.reshape(x.share.shape))

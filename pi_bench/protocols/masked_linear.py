@@ -24,6 +24,7 @@ from pi_bench.cost import Cost
 from pi_bench.model.operations import Conv, Linear, Weights
 from pi_bench.protocols.correlations import Correlation, MaskedProduct
 from pi_bench.protocols.fixed_point import encode
+from pi_bench.protocols.local_steps import with_share
 from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, Part, Place, Step, dealt_bytes
 from pi_bench.protocols.ring import SmallWeight, multiply
 
@@ -69,10 +70,10 @@ class _ServerStep(Step):
         self._share = share if self._bias is None else share.add_(self._bias)
 
     def run(self, x: "Shares") -> "Shares":
+        share, self._share = self._share, None  # for this inference only
         opened = torch.empty_like(x.share, memory_format=torch.contiguous_format)
         self._context.channel.receive([opened])
-        result = x.shallow_copy()
-        result.share = self._weight.times(opened.add_(x.share)).add_(self._share)
+        result = with_share(x, self._weight.times(opened.add_(x.share)).add_(share))
         return result.div_(2**self._context.precision_bits)
 
 
@@ -90,7 +91,7 @@ class _ClientStep(Step):
         self._share = multiply(self._operation, mask, self._masked_weight).add_(share)
 
     def run(self, x: "Shares") -> "Shares":
-        self._context.channel.send([torch.sub(x.share, self._mask, out=self._mask)])
-        result = x.shallow_copy()
-        result.share = self._share
+        mask, share, self._mask, self._share = self._mask, self._share, None, None  # used once, or it would not hide
+        self._context.channel.send([torch.sub(x.share, mask, out=mask)])
+        result = with_share(x, share)
         return result.div_(2**self._context.precision_bits)

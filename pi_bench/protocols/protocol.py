@@ -73,14 +73,18 @@ class Protocol:
         return TRUST_FIRST_PARTY
 
 
-PUBLIC = "Public to all parties: the architecture, the masks, shapes, batch size and timing."
+LINKS = " The links are neither encrypted nor authenticated here: run them over a private network."
+PUBLIC = (
+    "Public to all parties: the architecture (layers and their names, shapes, where ReLUs are kept), the settings, timing, and "
+    "the machines the parties run on." + LINKS
+)
 TRUST_DEALER = (
     "Two parties, semi-honest (each follows the protocol and is curious): the server learns nothing about the images or the "
     "logits, the client nothing about the weights beyond what its logits tell. A dealer, trusted not to collude with either, "
-    "deals correlated randomness and sees neither images nor weights. " + PUBLIC + " The links are neither encrypted nor "
-    "authenticated here: run them over a private network."
+    "deals correlated randomness and sees neither images nor weights. " + PUBLIC
 )
 TRUST_FIRST_PARTY = (
     "INSECURE: the server makes the correlated randomness itself (CrypTen's default provider), so it could read the client's "
-    "images. For comparison only. " + PUBLIC
+    "images; and CrypTen's generators are no ciphers, so the weights are hardly protected either. For comparison only. "
+    + PUBLIC
 )

@@ -25,7 +25,7 @@ BYTES = {"server": int, "client": int}
 # length, [..., ...] for one of two.
 KEYS: dict[str, Any] = {
     "kind": str,
-    "model": {"path": str, "sha256": str, "architecture_digest": str, "parameters": int},
+    "model": {"path": str, "sha256": OrNone(str), "architecture_digest": str, "parameters": int},
     "macs": int,
     "protocol": str,
     "provider": str,

@@ -9,7 +9,7 @@ import numpy as np
 
 from pi_bench.cost import Cost
 from pi_bench.model.operations import Architecture, ReLU
-from pi_bench.parties.session import Inference
+from pi_bench.parties.inference import Inference
 from pi_bench.parties.terms import Terms
 from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.wraps import wraps
@@ -77,7 +77,7 @@ def correctness(
     logits = np.concatenate([check.logits for check in checks])[:images]
     predicted = logits.argmax(1)
     noted = all("notes" in check.records[party] for check in checks for party in PARTIES)
-    wrapped = [wraps(*(check.records[party]["notes"] for party in PARTIES)) for check in checks] if noted else []
+    wrapped = _wrapped(checks, images) if noted else []
     error = None if plain_logits is None else np.abs(logits - plain_logits)
     return {
         "images": images,
@@ -86,10 +86,20 @@ def correctness(
         "plain_correct": None if labels is None or plain_logits is None else int((plain_logits.argmax(1) == labels).sum()),
         "max_abs_logit_error": None if error is None else float(error.max()),
         "mean_abs_logit_error": None if error is None else float(error.mean()),
-        "wraps": sum(map(len, wrapped)) if noted else None,
-        "wrapped_images": sum(len(set(images)) for images in wrapped) if noted else None,
+        "wraps": len(wrapped) if noted else None,
+        "wrapped_images": len(set(wrapped)) if noted else None,
         "expected_wraps": expected_wraps,
     }
+
+
+def _wrapped(checks: Sequence[Inference], images: int) -> list[int]:
+    """The image of each wrap, over all checks; the last batch may be filled up with images that do not count."""
+    found, first = [], 0
+    for check in checks:
+        notes = (check.records[party]["notes"] for party in PARTIES)
+        found += [first + image for image in wraps(*notes) if first + image < images]
+        first += len(check.logits)
+    return found
 
 
 def result(
@@ -105,6 +115,8 @@ def result(
     """Everything a card is built from. facts: "model" and "parties", as the client has them; checked: from `correctness`."""
     protocol = PROTOCOLS[terms.protocol]
     parties = facts["parties"]
+    for key in ("rounds", "sent_bytes"):
+        assert all(found.records[party][key] == inferences[-1].records[party][key] for found in inferences for party in PARTIES)
     return {
         **{name: getattr(terms, name) for name in ("protocol", "provider", "precision_bits", "batch")},
         "network": asdict(network),

@@ -82,6 +82,8 @@ def not_measured(card: Card) -> str:
     missing = ["starting the processes and reading the model"]
     if network["emulated"]:
         missing.append("a real network (its delay and bandwidth were added in the processes, without loss or other traffic)")
+    elif network["name"] == "real" and len({party["machine"] for party in card["parties"].values()}) == 1:
+        missing.append("two machines (all parties ran on one, perhaps in network namespaces)")
     elif network["rtt_ms"] is None and network["name"] == "loopback":
         missing.append("a network (all parties ran on one machine)")
     if card["correctness"]["match_rate"] is None:

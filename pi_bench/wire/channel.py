@@ -121,7 +121,11 @@ class Channel:
         return self._take("object", timeout_s)
 
     def barrier(self) -> None:
-        """Returns when both parties have called it, within about 0.1 ms of each other. Raises as `receive_object`."""
+        """Returns when both parties have called it, within about 0.1 ms of each other. Raises as `receive_object`.
+
+        The next frame is a round, whichever way the last one before it went.
+        """
+        self._last = ""
         self._watch.check()
         self._post("barrier", None)
         self._take("barrier", None)

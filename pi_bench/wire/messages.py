@@ -8,7 +8,7 @@ LENGTH = struct.Struct("!I")
 LONGEST_BYTES = 64 * 2**20
 
 
-class ProtocolError(RuntimeError):
+class ProtocolError(Exception):
     """The other party sends something else than what is due: the two are out of step."""
 
 

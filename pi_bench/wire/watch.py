@@ -31,8 +31,11 @@ _GOODBYE_S = 5.0
 EXIT_CODE = 3
 
 
-class PartyLost(RuntimeError):
-    """Another party is gone: `role` is the one that was lost first, `how` the rest of the sentence."""
+class PartyLost(Exception):
+    """Another party is gone: `role` is the one that was lost first, `how` the rest of the sentence.
+
+    It is no RuntimeError: CrypTen takes each of those within a comparison for a lack of memory and tries another way.
+    """
 
     def __init__(self, role: str, how: str):
         super().__init__(f"the {role} {how}")

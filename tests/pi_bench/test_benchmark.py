@@ -53,11 +53,11 @@ def test_a_card_has_all_that_others_rely_on(
 
 
 def test_several_at_once(make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two networks, one under both protocols, on two networks: a card each, of one run."""
+    """Two networks, one under both protocols, on two emulated ones: a card each, of one run."""
     student, whole, out = make_student(), make_student(keep=None), tmp_path / "out"
     (tmp_path / "whole.onnx").symlink_to(whole)
     against = f"--against={tmp_path / 'whole.onnx'},{student}@crypten-plain"
-    assert main([str(student), *QUICK, against, "--network=loopback,lan", f"--out={out}"]) == 0
+    assert main([str(student), *QUICK, against, "--network=loopback,lan,lan", f"--out={out}"]) == 0
     found = cards(out)
     subjects = ("student-crypten", "student-crypten-plain", "whole-crypten")
     assert set(found) == {f"{subject}-{network}" for subject in subjects for network in ("loopback", "lan")}
@@ -67,6 +67,23 @@ def test_several_at_once(make_student: Callable[..., Path], tmp_path: Path, caps
     assert found["whole-crypten-lan"]["relu"]["kept"] == found["whole-crypten-lan"]["relu"]["total"]
     printed = capsys.readouterr().out
     assert "semi-honest" in printed and "whole.onnx" in printed
+
+
+def test_networks_of_the_same_name_on_an_own_network(make_student: Callable[..., Path], tmp_path: Path) -> None:
+    """Every student is called student.onnx: the cards tell them apart. One own value is enough for a network."""
+    student, other = make_student(), make_student(keep=None)
+    assert student.stem == other.stem
+    flags = [*QUICK, f"--against={other}", "--mbit-per-s=500", f"--out={tmp_path}"]
+    assert main([str(student), *flags]) == 0
+    found = cards(tmp_path)
+    assert len(found) == 2 and all(name.startswith("student-") and name.endswith("-custom") for name in found)
+    assert {card["network"]["mbit_per_s"] for card in found.values()} == {500.0}
+    assert len({card["relu"]["kept"] for card in found.values()}) == 2
+
+
+def test_the_same_network_twice(make_student: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(make_student()), f"--against={make_student()}"]) == 2
+    assert "given twice" in capsys.readouterr().err
 
 
 def test_the_insecure_provider_has_to_be_asked_for_by_its_name(
@@ -84,6 +101,8 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "provider of this protocol": (["--provider=insecure-first-party"], "needs a dealer"),
     "network": (["--network=moon"], "wan-100m"),
     "round-trip time": (["--rtt-ms=-3"], "--rtt-ms"),
+    "a real network": (["--network=real"], "pi_bench party"),
+    "two own networks": (["--network=lan,wan", "--rtt-ms=5"], "one own network"),
     "precision": (["--precision-bits=30"], "precision_bits"),
     "batch": (["--batch=0"], "batch is 0"),
     "repeats": (["--repeats=0"], "repeats is 0"),

@@ -18,7 +18,7 @@ from pi_bench.wire.channel import Channel
 from pi_bench.wire.network import LOOPBACK, Network
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pi_bench.protocols.parties", "pi_bench.parties.party"])
+CONTEXT.set_forkserver_preload(["pi_bench.protocols.roles", "pi_bench.parties.party"])
 
 
 @dataclass

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pi_bench.parties.session import Inference
+from pi_bench.parties.inference import Inference
 from pi_bench.results.outcome import correctness, offline
 
 LOGITS = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 0.5], [0.2, 0.1]])
@@ -33,6 +33,12 @@ def test_wraps_need_both_parties_notes() -> None:
     checks = [check(LOGITS[:2], wrapped, [*wrapped, [0, 9, 9, 1]]), check(LOGITS[2:], [[0, 4, 7, 1]], [[0, 4, 7, -1]])]
     found = correctness(checks, PLAIN, None, 4, None)
     assert (found["wraps"], found["wrapped_images"]) == (3, 2) and found["correct"] is None
+
+
+def test_wraps_of_images_that_only_fill_up_a_batch_do_not_count() -> None:
+    checks = [check(LOGITS[:2], [[1, 0, 1, 1]], [[1, 0, 1, 1]]), check(LOGITS[2:], *[[[0, 0, 2, 1], [1, 0, 3, 1]]] * 2)]
+    found = correctness(checks, PLAIN[:3], None, 3, None)
+    assert (found["wraps"], found["wrapped_images"]) == (2, 2)
 
 
 def test_a_client_alone_knows_neither_wraps_nor_plain_logits() -> None:

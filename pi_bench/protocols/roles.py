@@ -7,7 +7,7 @@ server                                client                               deale
 4. online: the operations in turn, on shares; the client alone gets the logits
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Settings:
 
 
 class Dealer:
-    """Deals correlated randomness to both parties; knows the architecture and nothing else."""
+    """Deals correlated randomness to both parties; knows the architecture, and neither weights nor images."""
 
     def __init__(self, architecture: Architecture, settings: Settings, server: Channel, client: Channel):
         self._server = server
@@ -81,6 +81,7 @@ class Party:
             self._stream = Stream(key)
         engine.start(peer, self._rank, settings.precision_bits, provider)
         self._steps = self._make_steps(weights)
+        self._last_uses = _last_uses(architecture)
 
     def _make_steps(self, weights: Mapping[str, Weights] | None) -> dict[str, Step]:
         protocol = self._settings.protocol
@@ -133,7 +134,7 @@ class Party:
         shape = (self._settings.batch, *self._architecture.input_shape)
         values = {self._architecture.input: engine.Shares(images, size=shape, src=engine.CLIENT)}
         mark("input")
-        for operation, last_use in zip(self._architecture.operations, self._last_uses(), strict=True):
+        for operation, last_use in zip(self._architecture.operations, self._last_uses, strict=True):
             values[operation.name] = self._steps[operation.name].run(*(values[name] for name in operation.inputs))
             for name in last_use:
                 del values[name]
@@ -142,19 +143,23 @@ class Party:
         mark("output")
         return None if logits is None else decode(logits, self._settings.precision_bits)
 
-    def _last_uses(self) -> list[list[str]]:
-        """For each operation the values that nobody needs after it."""
-        last = {name: index for index, operation in enumerate(self._architecture.operations) for name in operation.inputs}
-        return [[name for name, at in last.items() if at == index] for index in range(len(self._architecture.operations))]
+
+def _last_uses(architecture: Architecture) -> list[list[str]]:
+    """For each operation the values that nobody needs after it."""
+    last = {name: index for index, operation in enumerate(architecture.operations) for name in operation.inputs}
+    found: list[list[str]] = [[] for _ in architecture.operations]
+    for name, index in last.items():
+        found[index].append(name)
+    return found
 
 
 @contextmanager
-def noting_wraps():
+def noting_wraps() -> Iterator[WrapNotes]:
     """Within the context, the truncations of this process are noted."""
     notes = WrapNotes()
     truncate = engine.Shares.div_
 
-    def noted(shares, divisor):
+    def noted(shares: engine.Shares, divisor: int | Tensor) -> engine.Shares:
         notes.note(shares.share)
         return truncate(shares, divisor)
 

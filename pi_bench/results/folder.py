@@ -1,0 +1,30 @@
+"""What a run leaves in a folder: cards, a picture and a page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pi_bench.results import card, page, picture
+
+
+def write(cards: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Writes a card for each, picture.png and page.html."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for made, name in zip(cards, file_names(cards), strict=True):
+        card.write(made, folder / name)
+    picture.write_png(cards, folder / "picture.png")
+    page.write(cards, folder / "page.html")
+
+
+def file_names(cards: Sequence[dict[str, Any]]) -> list[str]:
+    """MODEL-PROTOCOL-NETWORK.json; with the start of the model's digest where two models have the same name."""
+    digests: dict[str, set[str]] = {}
+    for made in cards:
+        digests.setdefault(Path(made["model"]["path"]).stem, set()).add(made["model"]["sha256"])
+    names = []
+    for made in cards:
+        stem, digest = Path(made["model"]["path"]).stem, made["model"]["sha256"][:8]
+        name = stem if len(digests[stem]) == 1 else f"{stem}-{digest}"
+        names.append(f"{name}-{made['protocol']}-{made['network']['name']}.json")
+    assert len(set(names)) == len(names), names
+    return names
