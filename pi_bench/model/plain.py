@@ -2,7 +2,7 @@
 
 A product of two numbers with f fractional bits has 2 f of them until each party truncates its share. With v the true value:
 
-    overflow    |v| 2^(2 f) >= 2^62                    the result means nothing
+    overflow    |v| 2^(2 f) >= 2^57                    refused: one truncation in 128 would fail, and not all could be counted
     wrap        P = |v| 2^(2 f - 64) per element       the truncated element is off by 2^(64 - 2 f)
 """
 
@@ -30,7 +30,7 @@ from pi_bench.model.operations import (
     Weights,
 )
 
-RANGE_BITS = 62  # of 64: one for the sign, one to spare
+RANGE_BITS = 57  # of 64; up to it `pi_bench.protocols.wraps` counts exactly
 CHUNK = 16  # images at once
 
 
