@@ -103,7 +103,7 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "round-trip time": (["--rtt-ms=-3"], "--rtt-ms"),
     "a real network": (["--network=real"], "pi_bench party"),
     "two own networks": (["--network=lan,wan", "--rtt-ms=5"], "one own network"),
-    "precision": (["--precision-bits=30"], "precision_bits"),
+    "precision": (["--precision-bits=30"], "fixed-point range"),
     "batch": (["--batch=0"], "batch is 0"),
     "repeats": (["--repeats=0"], "repeats is 0"),
     "labels alone": (["--labels=labels.txt"], "--inputs"),
