@@ -6,10 +6,12 @@ dealer and the parties call these functions in the same order, which is fixed by
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from pi_bench.model.operations import Conv, Linear
@@ -17,6 +19,7 @@ from pi_bench.protocols.randomness import Stream
 from pi_bench.protocols.ring import multiply
 
 Shape = tuple[int, ...]
+Operator = Callable[[Tensor, Tensor], Tensor]
 
 
 class Correlation(ABC):
@@ -41,8 +44,12 @@ class Correlation(ABC):
 
 
 @dataclass(frozen=True)
-class Triple(Correlation):
-    """Shares of a, b and a * b, element by element."""
+class _ElementTriple(Correlation):
+    """Shares of a, b and their product, element by element, in a ring that the sub-classes choose."""
+
+    add: ClassVar[Operator]
+    subtract: ClassVar[Operator]
+    multiply: ClassVar[Operator]
 
     shape: Shape
 
@@ -51,31 +58,24 @@ class Triple(Correlation):
         return self.shape
 
     def deal(self, server: Stream, client: Stream, masks: Mapping[str, Tensor]) -> Tensor:
-        a, b = (server.ring(self.shape) + client.ring(self.shape) for _ in range(2))
-        return a * b - client.ring(self.shape)
+        a, b = (self.add(server.ring(self.shape), client.ring(self.shape)) for _ in range(2))
+        return self.subtract(self.multiply(a, b), client.ring(self.shape))
 
     def expand(self, stream: Stream, correction: Tensor | None) -> tuple[Tensor, ...]:
         a, b = stream.ring(self.shape), stream.ring(self.shape)
         return a, b, stream.ring(self.shape) if correction is None else correction
 
 
-@dataclass(frozen=True)
-class BinaryTriple(Correlation):
+class Triple(_ElementTriple):
+    """Shares of a, b and a * b modulo 2^64."""
+
+    add, subtract, multiply = map(staticmethod, (torch.add, torch.sub, torch.mul))
+
+
+class BinaryTriple(_ElementTriple):
     """XOR shares of a, b and a & b, for all 64 bits of each element."""
 
-    shape: Shape
-
-    @property
-    def correction_shape(self) -> Shape:
-        return self.shape
-
-    def deal(self, server: Stream, client: Stream, masks: Mapping[str, Tensor]) -> Tensor:
-        a, b = (server.ring(self.shape) ^ client.ring(self.shape) for _ in range(2))
-        return (a & b) ^ client.ring(self.shape)
-
-    def expand(self, stream: Stream, correction: Tensor | None) -> tuple[Tensor, ...]:
-        a, b = stream.ring(self.shape), stream.ring(self.shape)
-        return a, b, stream.ring(self.shape) if correction is None else correction
+    add, subtract, multiply = map(staticmethod, (torch.bitwise_xor, torch.bitwise_xor, torch.bitwise_and))
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,19 @@ class RandomBit(Correlation):
 
 
 @dataclass(frozen=True)
-class BilinearTriple(Correlation):
-    """Shares of an input-shaped a, a weight-shaped b, and the operation's product of the two."""
+class _Product(Correlation):
+    """A product of the operation's; input_shape is with the batch dimension."""
 
     operation: Conv | Linear
-    input_shape: Shape  # with the batch dimension
+    input_shape: Shape
 
     @property
     def correction_shape(self) -> Shape:
         return (self.input_shape[0], *self.operation.shape)
+
+
+class BilinearTriple(_Product):
+    """Shares of an input-shaped a, a weight-shaped b, and the operation's product of the two."""
 
     def deal(self, server: Stream, client: Stream, masks: Mapping[str, Tensor]) -> Tensor:
         a = server.ring(self.input_shape) + client.ring(self.input_shape)
@@ -118,19 +122,11 @@ class BilinearTriple(Correlation):
         return a, b, stream.ring(self.correction_shape) if correction is None else correction
 
 
-@dataclass(frozen=True)
-class MaskedProduct(Correlation):
+class MaskedProduct(_Product):
     """The client's a, and shares of the product of a and the operation's weight mask b, which the server has since the set-up.
 
     The server gets (its share,), the client (a, its share).
     """
-
-    operation: Conv | Linear
-    input_shape: Shape  # with the batch dimension
-
-    @property
-    def correction_shape(self) -> Shape:
-        return (self.input_shape[0], *self.operation.shape)
 
     def deal(self, server: Stream, client: Stream, masks: Mapping[str, Tensor]) -> Tensor:
         product = multiply(self.operation, client.ring(self.input_shape), masks[self.operation.name])
