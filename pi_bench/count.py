@@ -135,6 +135,8 @@ def print_count(path: Path, config: CountConfig) -> None:
     console.print(Text(RULE))
     images = "one image" if config.batch == 1 else f"a batch of {config.batch} images"
     console.print(Text(f"Rounds and bytes: online, for {images}; bytes are those of the party that sends more in all."))
+    for protocol in protocols.PROTOCOLS.values():
+        console.print(Text(f"  {protocol.name}: {protocol.summary}"))
     if unknown(model):
         console.print(Text("Not understood, so neither counted nor run securely:", "bold"))
     for operation in unknown(model):

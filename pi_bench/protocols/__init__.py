@@ -18,13 +18,13 @@ PROTOCOLS: Mapping[str, Protocol] = {
     for protocol in (
         Protocol(
             "crypten",
-            "CrypTen's comparison on the kept elements only; weights opened once per model",
+            "CrypTen's comparison on the kept elements only; weights opened once per model; products in float64 limbs",
             MaskedLinear(),
             KeptReLU(),
         ),
         Protocol(
             "crypten-plain",
-            "CrypTen's ReLU on the whole map times the mask; weights opened at every inference",
+            "CrypTen's ReLU on the whole map times the mask; weights opened at every inference; CrypTen's int64 products",
             OpenedLinear(),
             WholeReLU(),
             allows_first_party=True,
