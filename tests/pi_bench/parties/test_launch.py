@@ -210,8 +210,10 @@ def test_nothing_is_left_open():
 
 
 PARENT = f"""
-import json, sys, time
+import json, signal, sys, time
 from pi_bench.parties.launch import Parties
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 
 with Parties({{role: ["--do", "compute"] for role in {ROLES}}}, program=(sys.executable, "-c", {PARTY!r})) as parties:
     print(json.dumps(list(parties.pids.values())), flush=True)
@@ -221,16 +223,15 @@ with Parties({{role: ["--do", "compute"] for role in {ROLES}}}, program=(sys.exe
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_party_outlives_its_parent(number):
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    pids = json.loads(parent.stdout.readline())
-    time.sleep(1)
-    assert all(alive(pid) for pid in pids)
-    parent.send_signal(number)
-    assert gone(pids, 4)
-    assert parent.wait(timeout=10) != 0
-    parent.communicate()
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
+        pids = json.loads(parent.stdout.readline())
+        time.sleep(1)
+        assert all(alive(pid) for pid in pids)
+        parent.send_signal(number)
+        assert gone(pids, 4)
+        assert parent.wait(timeout=10) != 0
+        parent.communicate()
 
 
 def test_a_party_ends_when_the_line_to_its_parent_closes():
