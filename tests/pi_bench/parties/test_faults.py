@@ -36,7 +36,7 @@ def gone(pid: int) -> bool:
     """Whether a process has ended (a zombie that its parent has not collected yet has too)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may end between opening and reading
         return True
 
 
