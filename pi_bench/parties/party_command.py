@@ -13,7 +13,7 @@ import torch
 from pi_bench import inputs
 from pi_bench.cli import command
 from pi_bench.model import graph
-from pi_bench.model.operations import Model, Shape
+from pi_bench.model.operations import Model
 from pi_bench.parties.inference import Inference
 from pi_bench.parties.local import answer
 from pi_bench.parties.parent import Parent, inherited
@@ -165,7 +165,6 @@ class ImagesOfClient:
         self._client = joined.client
         self._images = images
         self.batch = batch
-        self.image_shape: Shape = images.shape[1:]
 
     def infer(self, indices: Sequence[int], network: Network, note_wraps: bool = False) -> Inference:
         return self._client.infer(self._images[list(indices)], network, note_wraps)

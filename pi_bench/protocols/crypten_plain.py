@@ -18,7 +18,7 @@ from pi_bench.protocols.correlations import BilinearTriple, Correlation
 from pi_bench.protocols.crypten_relu import relu_correlations, relu_cost
 from pi_bench.protocols.fixed_point import encode
 from pi_bench.protocols.local_steps import with_share
-from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, Part, Place, Step, dealt_bytes
+from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, CryptenStep, Part, Place, Step, dealt_bytes
 
 if TYPE_CHECKING:
     from pi_bench.protocols.crypten_engine import Shares
@@ -58,21 +58,17 @@ def _padded_shape(operation: Conv | Linear, shape: Shape) -> Shape:
     return shape[0], shape[1] + top + bottom, shape[2] + left + right
 
 
-class _LinearStep(Step):
+class _LinearStep(CryptenStep):
     def __init__(self, operation: Conv | Linear, context: Context, weights: Weights | None):
         from pi_bench.protocols.crypten_engine import SERVER, Shares
 
+        super().__init__(context)
         self._operation = operation
-        self._provider = context.provider
         weight = None if weights is None else torch.from_numpy(weights.weight)
         self._weight = Shares(weight, size=operation.weight_shape, src=SERVER)
         self._bias = None
         if weights is not None and weights.bias is not None:
             self._bias = encode(weights.bias, context.precision_bits)
-
-    def prepare(self, dealt: list[tuple[Correlation, tuple[Tensor, ...]]]) -> None:
-        if self._provider is not None:
-            self._provider.fill(dealt)
 
     def run(self, x: "Shares") -> "Shares":
         result = self._product(x)
@@ -102,15 +98,11 @@ class WholeReLU(Part):
         return _ReLUStep(operation, context)
 
 
-class _ReLUStep(Step):
+class _ReLUStep(CryptenStep):
     def __init__(self, operation: ReLU, context: Context):
+        super().__init__(context)
         self._kept = operation.kept
         self._keeps = None if operation.kept == operation.size else torch.from_numpy(operation.mask).long()
-        self._provider = context.provider
-
-    def prepare(self, dealt: list[tuple[Correlation, tuple[Tensor, ...]]]) -> None:
-        if self._provider is not None:
-            self._provider.fill(dealt)
 
     def run(self, x: "Shares") -> "Shares":
         from pi_bench.protocols.crypten_engine import MPCTensor

@@ -15,7 +15,7 @@ from pi_bench.cost import ZERO, Cost
 from pi_bench.model.operations import ReLU, Weights
 from pi_bench.protocols.correlations import BinaryTriple, Correlation, RandomBit, Triple
 from pi_bench.protocols.local_steps import with_share
-from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, Part, Place, Step, dealt_bytes
+from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Context, CryptenStep, Part, Place, Step, dealt_bytes
 
 if TYPE_CHECKING:
     from pi_bench.protocols.crypten_engine import Shares
@@ -51,16 +51,13 @@ class KeptReLU(Part):
         return _Step(operation, place, context)
 
 
-class _Step(Step):
+class _Step(CryptenStep):
     def __init__(self, operation: ReLU, place: Place, context: Context):
+        super().__init__(context)
         kept = np.flatnonzero(operation.mask)
         offsets = np.arange(place.batch)[:, None] * operation.size
         self._indices = torch.from_numpy((offsets + kept).ravel())
         self._all = operation.kept == operation.size
-        self._provider = context.provider
-
-    def prepare(self, dealt: list[tuple[Correlation, tuple[Tensor, ...]]]) -> None:
-        self._provider.fill(dealt)
 
     def run(self, x: "Shares") -> "Shares":
         from pi_bench.protocols.crypten_engine import MPCTensor  # here, since costs are asked for without crypten

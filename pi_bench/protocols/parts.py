@@ -37,9 +37,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Context:
-    """What a party's steps share: its rank, the channel to the other party, CrypTen's queue of randomness, fractional bits."""
+    """What a party's steps share: the channel to the other party, CrypTen's queue of randomness, fractional bits."""
 
-    rank: int
     channel: Any
     provider: "DealtRandomness | None"
     precision_bits: int
@@ -54,6 +53,16 @@ class Step(ABC):
     @abstractmethod
     def run(self, *inputs: "Shares") -> "Shares":
         """The operation on shares (batch, ...); leaves its inputs as they are."""
+
+
+class CryptenStep(Step):
+    """A step whose randomness CrypTen asks its provider for."""
+
+    def __init__(self, context: Context):
+        self._provider = context.provider
+
+    def prepare(self, dealt: list[tuple[Correlation, tuple[Tensor, ...]]]) -> None:
+        self._provider.fill(dealt)
 
 
 class Part(ABC):

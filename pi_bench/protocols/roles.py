@@ -73,7 +73,7 @@ class Party:
         self._rank = engine.CLIENT if weights is None else engine.SERVER
         self._dealer = dealer
         provider = None if dealer is None else engine.DealtRandomness()
-        self._context = Context(self._rank, peer, provider, settings.precision_bits)
+        self._context = Context(peer, provider, settings.precision_bits)
         self._correlations = settings.protocol.correlations(architecture, settings.batch)
         if dealer is not None:
             key = torch.empty(2, dtype=torch.int64)
