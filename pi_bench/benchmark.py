@@ -2,6 +2,7 @@
 
 python -m pi_bench MODEL.onnx
 python -m pi_bench STUDENT.onnx --against TEACHER.onnx,STUDENT.onnx@crypten-plain --network loopback,lan,wan
+python -m pi_bench STUDENT.onnx --mode normal,adversarial
 """
 
 import hashlib
@@ -40,6 +41,8 @@ class BenchmarkConfig:
 
     Args:
         against: further networks to measure in turn with it, with commas between; NAME.onnx@PROTOCOL for another protocol.
+        mode: which mode of a file that holds several, or several with commas between, each measured; its first one without.
+            Files in --against that hold no modes run as they are.
         inputs: images to check answers on, a .npz file (images, labels) or a folder; random ones without.
         labels: their labels, if they are not with the images; then accuracy under encryption is measured.
         images: on how many of them answers are checked; 16 random or at most 100 given ones without.
@@ -58,6 +61,7 @@ class BenchmarkConfig:
     """
 
     against: str = ""
+    mode: str | None = None
     inputs: Path | None = None
     labels: Path | None = None
     images: int | None = None
@@ -90,13 +94,18 @@ class BenchmarkConfig:
             raise ValueError(f"--rtt-ms and --mbit-per-s make one own network, not {len(found)}; give one --network with them")
         return found
 
+    @property
+    def modes(self) -> list[str | None]:
+        """Those that are asked for, each once; None is a file's first one."""
+        return [None] if self.mode is None else list(dict.fromkeys(name.strip() for name in self.mode.split(",")))
+
     def terms(self, protocol: str) -> Terms:
         return Terms(protocol, self.provider, self.precision_bits, self.batch)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A network under one protocol, and what it answers in the clear."""
+    """A network in one of its modes under one protocol, and what it answers in the clear."""
 
     path: Path
     model: Model
@@ -112,10 +121,9 @@ class Contender:
 def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Images]) -> list[Contender]:
     """Reads and checks everything that is to be run. Raises ValueError for what cannot be."""
     found = []
-    for name in (str(path), *filter(None, config.against.split(","))):
-        file, _, protocol = name.strip().partition("@")
-        terms = config.terms(protocol or config.protocol)
-        model = graph.load(Path(file))
+    for file, protocol, mode in _subjects(path, config):
+        terms = config.terms(protocol)
+        model = graph.load(file, mode)
         try:
             graph.refuse_unknown(model)
         except ValueError as error:
@@ -125,10 +133,19 @@ def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Im
         if problems:
             raise ValueError(f"{file}: {'; '.join(problems)}")
         wraps = plain.expected_wraps(model, given, config.precision_bits)
-        found.append(Contender(Path(file), model, terms, plain.logits(model, given), wraps))
-    if len({(contender.path.stem, contender.sha256, contender.terms) for contender in found}) < len(found):
+        found.append(Contender(file, model, terms, plain.logits(model, given), wraps))
+    if len({(one.path.stem, one.sha256, one.model.mode, one.terms) for one in found}) < len(found):
         raise ValueError("the same network is given twice under the same protocol; leave one of them out of --against")
     return found
+
+
+def _subjects(path: Path, config: BenchmarkConfig) -> Iterator[tuple[Path, str, str | None]]:
+    """File, protocol and mode of all that is to be run."""
+    yield from ((path, config.protocol, mode) for mode in config.modes)
+    for name in filter(None, config.against.split(",")):
+        file, _, protocol = name.strip().partition("@")
+        modes = [None] if config.mode is None or graph.modes(Path(file)) is None else config.modes
+        yield from ((Path(file), protocol or config.protocol, mode) for mode in modes)
 
 
 def benchmark(path: Path, config: BenchmarkConfig) -> None:
@@ -195,7 +212,8 @@ def _parties(chosen: Sequence[Contender], images: Images, network: Network) -> I
         subjects = []
         with bar("setting up parties", len(chosen)) as advance:
             for contender in chosen:
-                subjects.append(stack.enter_context(LocalParties(contender.path, file, contender.terms, network)))
+                parties = LocalParties(contender.path, file, contender.terms, network, contender.model.mode)
+                subjects.append(stack.enter_context(parties))
                 advance(str(contender.path))
         yield subjects
 

@@ -34,10 +34,12 @@ class CountConfig:
     Args:
         json: print JSON.
         batch: images in one inference, for rounds and bytes; everything else is per image.
+        mode: which mode of a file that holds several; its first one without.
     """
 
     json: bool = False
     batch: int = 1
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -111,6 +113,7 @@ def as_json(model: Model, rows: Sequence[Row], batch: int) -> dict[str, Any]:
     """The same as plain data."""
     return {
         "rule": RULE,
+        "mode": model.mode,
         "batch": batch,
         "layers": [asdict(row) for row in rows],
         "total": asdict(total(rows)),
@@ -124,7 +127,7 @@ def print_count(path: Path, config: CountConfig) -> None:
     """Prints the table of a file, or its JSON."""
     from pi_bench import protocols
 
-    model = graph.load(path)
+    model = graph.load(path, config.mode)
     rows = count(model, protocol_costs(model, config.batch))
     if config.json:
         print(json.dumps(as_json(model, rows, config.batch), indent=1))
@@ -132,6 +135,8 @@ def print_count(path: Path, config: CountConfig) -> None:
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH)
     console.print(table(rows, protocols.names()))
+    if model.mode is not None:
+        console.print(Text(f"The file holds several modes; counted is mode {model.mode}."))
     console.print(Text(RULE))
     images = "one image" if config.batch == 1 else f"a batch of {config.batch} images"
     console.print(Text(f"Rounds and bytes: online, for {images}; bytes are those of the party that sends more in all."))

@@ -25,6 +25,7 @@ from pi_bench.wire.network import REAL, Network, choose
 
 UNITS_MS = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "": 1000.0}
 EMPTIED = 8  # layers named, at most
+Measure = Callable[[Path, str, str | None], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class PlanConfig:
         latency: online latency of one inference: 2s, 450ms, or seconds without a unit.
         network: loopback, lan, wan, lan-1g or wan-100m.
         protocol: the secure protocol.
+        mode: which mode of a file that holds several; its first one without.
         card: a card of the same network at any budget, whose computing times are used; measured here without.
         rtt_ms: an own network: time to the other party and back.
         mbit_per_s: an own network: bandwidth of each direction.
@@ -44,6 +46,7 @@ class PlanConfig:
     latency: str
     network: str = "wan"
     protocol: str = "crypten"
+    mode: str | None = None
     card: Path | None = None
     rtt_ms: float | None = None
     mbit_per_s: float | None = None
@@ -69,21 +72,27 @@ def parse_latency(text: str) -> float:
     return ms
 
 
-def plan(model: Path, config: PlanConfig, measure: Callable[[Path, str], Mapping[str, Any]] | None = None) -> Answer:
-    """Prints and returns the answer. measure(model, protocol): makes a card where none is given."""
-    loaded = graph.load(model)
+def plan(model: Path, config: PlanConfig, measure: Measure | None = None) -> Answer:
+    """Prints and returns the answer. measure(model, protocol, mode): makes a card where none is given."""
+    loaded = graph.load(model, config.mode)
     graph.refuse_unknown(loaded)
     architecture, network, target_ms = loaded.architecture, config.chosen_network, parse_latency(config.latency)
-    card = card_file.read(config.card) if config.card else (measure or measure_on_loopback)(model, config.protocol)
+    if config.card is not None:
+        card = card_file.read(config.card)
+    else:
+        card = (measure or measure_on_loopback)(model, config.protocol, loaded.mode)
     timing = timing_of(card, architecture, config.protocol)
     answer = search(
         architecture, timing, target_ms, network, lambda planned: protocols.costs(config.protocol, planned, card["batch"])
     )
     if config.json:
-        found = {"model": str(model), "protocol": config.protocol, "network": asdict(network), "batch": card["batch"]}
-        print(json.dumps({**found, "target_ms": target_ms, **as_json(answer, timing)}, indent=2))
+        found = {"model": str(model), "mode": loaded.mode, "protocol": config.protocol, "batch": card["batch"]}
+        found |= {"network": asdict(network), "target_ms": target_ms}
+        print(json.dumps({**found, **as_json(answer, timing)}, indent=2))
     else:
         console = Console()
+        if loaded.mode is not None:
+            console.print(Text(f"The file holds several modes; this is of mode {loaded.mode}."))
         for sentence in sentences(answer, architecture, target_ms, network, timing):
             console.print(Text(sentence))
     return answer
@@ -109,11 +118,11 @@ def timing_of(card: Mapping[str, Any], architecture: Architecture, protocol: str
     return Timing.of(layers)
 
 
-def measure_on_loopback(model: Path, protocol: str) -> Mapping[str, Any]:
+def measure_on_loopback(model: Path, protocol: str, mode: str | None) -> Mapping[str, Any]:
     """The card of a few inferences here."""
     from pi_bench.benchmark import BenchmarkConfig, run  # here, for a plan by a card starts no party
 
-    (card,) = run(model, BenchmarkConfig(protocol=protocol, repeats=5, warmups=1, images=1))
+    (card,) = run(model, BenchmarkConfig(protocol=protocol, mode=mode, repeats=5, warmups=1, images=1))
     return card
 
 

@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto, ValueInfoProto, numpy_helper
 
-from pi_bench.model import onnx_file
+from pi_bench.model import onnx_file, selector
 from pi_bench.model.builder import Builder, needed
 from pi_bench.model.constants import fold as fold_constants
 from pi_bench.model.fold import fold
@@ -31,18 +32,31 @@ DEEPEST = 16  # nodes that are followed without an operation; no partial ReLU is
 MALFORMED = (IndexError, KeyError, TypeError, AttributeError, ZeroDivisionError)
 
 
-def load(path: Path) -> Model:
-    """The network in an ONNX file. Raises ValueError for a file that is broken or holds no network of images."""
+def load(path: Path, mode: str | None = None) -> Model:
+    """The network in an ONNX file. mode: which one of a file that holds several (selector.py); None takes the first.
+
+    Raises ValueError for a file that is broken or holds no network of images, and for a mode that it has not.
+    """
     path = Path(path)
     model = onnx_file.read(path)
-    free = onnx_file.input_shape(onnx_file.network_input(model, path))[0] is None
+    image, selecting = onnx_file.network_inputs(model, path)
+    mode = selector.bind(model, selecting, path, mode)
+    lowering = partial(_Lowering, model, image, None if selecting is None else selecting.name)
+    free = onnx_file.input_shape(image)[0] is None
     try:
-        found = _Lowering(model, path, FREE_BATCH if free else None).model()
+        found = lowering(FREE_BATCH if free else None).model()
         if free and any(node.op_type == "Shape" for node in model.graph.node):
-            _same(found, _Lowering(model, path, FREE_BATCH + 2).model())
+            _same(found, lowering(FREE_BATCH + 2).model())
     except ValueError as error:
         raise error if str(error).startswith(str(path)) else ValueError(f"{path}: {error}") from error
-    return found
+    return replace(found, mode=mode)
+
+
+def modes(path: Path) -> tuple[str, ...] | None:
+    """The names of the modes that a file holds, () where they have numbers only; None for a file without a selector."""
+    path = Path(path)
+    model = onnx_file.read(path)
+    return None if onnx_file.network_inputs(model, path)[1] is None else selector.names(model, path)
 
 
 def refuse_unknown(model: Model) -> None:
@@ -70,9 +84,8 @@ def _same(found: Model, other: Model) -> None:
 class _Lowering:
     """One pass over the nodes of a model."""
 
-    def __init__(self, model: ModelProto, path: Path, batch: int | None):
-        """batch: how many images; None takes what the file has fixed."""
-        image = onnx_file.network_input(model, path)
+    def __init__(self, model: ModelProto, image: ValueInfoProto, selecting: str | None, batch: int | None):
+        """selecting: the constant that selects the mode. batch: how many images; None takes what the file has fixed."""
         fixed, *shape = onnx_file.input_shape(image)
         self._proto = model
         self._batch = batch or fixed
@@ -84,6 +97,7 @@ class _Lowering:
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
         self._values[image.name] = self._plain(input)
+        self._by_mode = {selecting}  # constants that depend on the mode
         self._nodes = needed_nodes(model.graph, self._output)
         reads = [name for node in self._nodes for name in (*node.inputs, *node.captured)]
         self._readers = Counter([*reads, self._output])
@@ -131,10 +145,7 @@ class _Lowering:
         if node.op == "Shape" and isinstance(inputs[0], Form) and inputs[0].shape:
             inputs = [np.broadcast_to(np.int8(0), inputs[0].shape)]
         if not any(isinstance(value, Form) for value in inputs):
-            try:
-                return fold_constants(node.op, node.attributes, inputs)
-            except ValueError as error:
-                raise NotUnderstood(str(error)) from error
+            return self._constant(node, inputs)
         if node.op == "Relu" and not inputs[0].masked_only:
             inputs = [self._settled(inputs[0])]
             self._values[node.inputs[0]] = inputs[0]  # so that whoever else reads it has the same base
@@ -151,6 +162,18 @@ class _Lowering:
             form = replace(form, node=node, operands=tuple(inputs), depth=depth)
         several = self._readers[node.outputs[0]] > 1
         return self._settled(form) if several and _stands_alone(form) else form  # those who read it then have the same base
+
+    def _constant(self, node: Node, inputs: Sequence[Input]) -> np.ndarray:
+        by_mode = not self._by_mode.isdisjoint(node.inputs)
+        try:
+            value = fold_constants(node.op, node.attributes, inputs)
+        except ValueError as error:
+            if by_mode:
+                raise ValueError(f"the node {plain(node.name)!r} has no value in this mode: {error}; choose another") from error
+            raise NotUnderstood(str(error)) from error
+        if by_mode:
+            self._by_mode.update(filter(None, node.outputs))
+        return value
 
     def _plain(self, value: Value) -> Form:
         shape = () if value.shape is None else (self._batch, *value.shape)

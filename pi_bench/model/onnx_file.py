@@ -13,7 +13,7 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, numpy_helper
 
-from pi_bench.model import external_data
+from pi_bench.model import external_data, selector
 from pi_bench.results.units import plain
 
 MAX_BYTES = 2**31
@@ -36,22 +36,30 @@ def read(path: Path) -> ModelProto:
         raise ValueError(f"{path} is not a valid ONNX model ({one_line(error)}); export it again") from error
     _check_opset(model, path)
     _check_weights(model, path)
-    image = network_input(model, path)
+    image, mode = network_inputs(model, path)
     _check_input(image, path)
+    if mode is not None:
+        selector.check(mode, path)
     if len(model.graph.output) != 1:
         outputs = ", ".join(repr(plain(value.name)) for value in model.graph.output)
         raise ValueError(f"{path} has {len(model.graph.output)} outputs ({outputs}); export the network with its logits only")
     return model
 
 
-def network_input(model: ModelProto, path: Path) -> ValueInfoProto:
-    """The one input that is not a weight (old files list weights among the inputs)."""
+def network_inputs(model: ModelProto, path: Path) -> tuple[ValueInfoProto, ValueInfoProto | None]:
+    """The images and, where there is one, what selects a mode: the inputs that are not weights (old files list those too)."""
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
+    is_whole = [value.type.tensor_type.elem_type in selector.INTEGERS for value in inputs]
+    if len(inputs) == 2 and sum(is_whole) == 1:
+        return inputs[is_whole.index(False)], inputs[is_whole.index(True)]
     if len(inputs) != 1:
         names = ", ".join(repr(plain(value.name)) for value in inputs) or "none"
-        raise ValueError(f"{path} has {len(inputs)} inputs ({names}); export a network that takes one batch of images")
-    return inputs[0]
+        raise ValueError(
+            f"{path} has {len(inputs)} inputs ({names}); export a network that takes one batch of images, of float numbers, "
+            "and beside it at most one whole number that selects a mode"
+        )
+    return inputs[0], None
 
 
 def input_shape(value: ValueInfoProto) -> tuple[int | None, ...]:

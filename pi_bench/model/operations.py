@@ -245,7 +245,8 @@ class Weights:
 
 @dataclass(frozen=True)
 class Model:
-    """A network as the server holds it."""
+    """A network as the server holds it. mode: which one of a file that holds several; None where it holds one only."""
 
     architecture: Architecture
     weights: Mapping[str, Weights]
+    mode: str | None = None

@@ -34,18 +34,21 @@ def answer(inference: Inference) -> dict[str, Any]:
 class LocalParties:
     """Server, client and dealer for one model and one protocol, started and ended with the `with` statement.
 
-    images: the .npz file that the client reads; facts: what the parties say of themselves after the set-up, by role.
+    images: the .npz file that the client reads; mode: of a model that holds several; facts: what the parties say of themselves
+    after the set-up, by role.
     """
 
     model: Path
     images: Path
     terms: Terms
     network: Network
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         self.batch = self.terms.batch
         roles = ("server", "client", "dealer") if self.terms.needs_dealer else ("server", "client")
-        own = {"server": ["--model", str(self.model)], "client": ["--inputs", str(self.images)], "dealer": []}
+        mode = [] if self.mode is None else ["--mode", self.mode]
+        own = {"server": ["--model", str(self.model), *mode], "client": ["--inputs", str(self.images)], "dealer": []}
         shared = [*self.terms.arguments(), *_network_arguments(self.network), "--timeout-s", "120"]
         self._parties = Parties({role: [*own[role], *shared] for role in roles})
 

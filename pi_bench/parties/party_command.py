@@ -32,6 +32,7 @@ class PartyConfig:
         role: the server holds the weights, the client the images, the dealer deals correlated randomness.
         rendezvous: tcp://host:port, where the server listens and the others find it.
         model: the server's ONNX file.
+        mode: which mode of it, if it holds several; its first one without.
         inputs: the client's images, a .npz file or a folder.
         labels: the client's labels, if they are not with the images.
         plain_logits: for the client, a .npy file of the logits in the clear, to compare with.
@@ -56,6 +57,7 @@ class PartyConfig:
     role: Literal["server", "client", "dealer"]
     rendezvous: str
     model: Path | None = None
+    mode: str | None = None
     inputs: Path | None = None
     labels: Path | None = None
     plain_logits: Path | None = None
@@ -88,6 +90,8 @@ class PartyConfig:
             raise ValueError("the client needs --inputs IMAGES, a .npz file or a folder")
         if self.role != "server" and self.model is not None:
             raise ValueError(f"the {self.role} must not see the model; leave out --model")
+        if self.role != "server" and self.mode is not None:
+            raise ValueError(f"the mode is chosen by the server, which has the model, not by the {self.role}; leave out --mode")
         if self.role != "client" and self.inputs is not None:
             raise ValueError(f"the {self.role} must not see the images; leave out --inputs")
 
@@ -114,7 +118,7 @@ def _meet(config: PartyConfig, listener: socket.socket | None, digest: str | Non
 
 
 def _server(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
-    model = graph.load(config.model)
+    model = graph.load(config.model, config.mode)
     graph.refuse_unknown(model)
     digest = model.architecture.digest
     if config.digest is not None and config.digest != digest:
@@ -130,6 +134,7 @@ def model_facts(path: Path, model: Model) -> dict[str, Any]:
     return {
         "path": path.name,
         "sha256": None,  # it would confirm a guess of the weights
+        "mode": model.mode,
         "architecture_digest": model.architecture.digest,
         "macs": sum(operation.macs for operation in operations),
         "parameters": sum(operation.parameters for operation in operations),

@@ -16,6 +16,11 @@ class OrNone:
     inner: Any
 
 
+@dataclass(frozen=True)
+class Since(OrNone):
+    """The same of a key that older cards lack; it is None there."""
+
+
 NUMBER = (int, float)
 MAYBE = OrNone(NUMBER)
 INTERVAL = [NUMBER, NUMBER]
@@ -25,7 +30,7 @@ BYTES = {"server": int, "client": int}
 # length, [..., ...] for one of two.
 KEYS: dict[str, Any] = {
     "kind": str,
-    "model": {"path": str, "sha256": OrNone(str), "architecture_digest": str, "parameters": int},
+    "model": {"path": str, "sha256": OrNone(str), "mode": Since(str), "architecture_digest": str, "parameters": int},
     "macs": int,
     "protocol": str,
     "provider": str,
@@ -119,6 +124,7 @@ def read(path: Path) -> dict[str, Any]:
     wrong = problem(card)
     if wrong is not None:
         raise ValueError(f"{path} is no card of a secure run: {wrong}; python -m pi_bench MODEL.onnx writes one")
+    card["model"].setdefault("mode", None)
     return card
 
 
@@ -143,10 +149,10 @@ def _problem(value: Any, expected: Any, place: str) -> str | None:
         if not isinstance(value, dict):
             return f'"{name}" has to be keys and values'
         keys = dict.fromkeys(value, expected["*"]) if "*" in expected else expected
-        missing = [key for key in keys if key not in value]
+        missing = [key for key, inner in keys.items() if key not in value and not isinstance(inner, Since)]
         if missing:
             return f'"{f"{place}.{missing[0]}"[1:]}" is missing'
-        found = (_problem(value[key], inner, f"{place}.{key}") for key, inner in keys.items())
+        found = (_problem(value.get(key), inner, f"{place}.{key}") for key, inner in keys.items())
     elif isinstance(expected, list):
         if not isinstance(value, list):
             return f'"{name}" has to be a list'

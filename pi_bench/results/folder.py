@@ -1,6 +1,6 @@
 """What a run leaves in a folder: cards, a picture and a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,19 @@ def write(cards: Sequence[dict[str, Any]], folder: Path) -> None:
 
 
 def file_names(cards: Sequence[dict[str, Any]]) -> list[str]:
-    """MODEL-PROTOCOL-NETWORK.json; with the start of the model's digest where two models have the same name."""
+    """MODEL[-MODE]-PROTOCOL-NETWORK.json; with the start of the model's digest where two models have the same name."""
+    models = [_model(made) for made in cards]
     digests: dict[str, set[str]] = {}
-    for made in cards:
-        digests.setdefault(Path(made["model"]["path"]).stem, set()).add(made["model"]["sha256"])
+    for made, model in zip(cards, models, strict=True):
+        digests.setdefault(model, set()).add(made["model"]["sha256"])
     names = []
-    for made in cards:
-        stem, digest = Path(made["model"]["path"]).stem, made["model"]["sha256"][:8]
-        name = stem if len(digests[stem]) == 1 else f"{stem}-{digest}"
+    for made, model in zip(cards, models, strict=True):
+        name = model if len(digests[model]) == 1 else f"{model}-{made['model']['sha256'][:8]}"
         names.append(f"{name}-{made['protocol']}-{made['network']['name']}.json")
     assert len(set(names)) == len(names), names
     return names
+
+
+def _model(made: Mapping[str, Any]) -> str:
+    name, mode = Path(made["model"]["path"]).stem, made["model"]["mode"]
+    return name if mode is None else f"{name}-{mode}"

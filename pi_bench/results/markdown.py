@@ -13,20 +13,22 @@ def table(cards: Sequence[Card]) -> str:
     networks = list(dict.fromkeys(card["network"]["name"] for card in cards))
     rows: dict[tuple[str, str, int], dict[str, Card]] = {}
     for card in cards:
-        key = (card["model"]["path"], card["protocol"], card["relu"]["kept"])
+        mode = card["model"]["mode"]
+        name = card["protocol"] if mode is None else f"{card['protocol']}, {mode}"
+        key = (card["model"]["path"], name, card["relu"]["kept"])
         rows.setdefault(key, {})[card["network"]["name"]] = card
     head = ["ReLUs", "protocol", *networks, "rounds", "bytes", "offline"]
     lines = [head, ["--:", "---", *["--:"] * (len(head) - 2)]]
-    lines += [_row(kept, protocol, found, networks) for (_, protocol, kept), found in rows.items()]
+    lines += [_row(kept, name, found, networks) for (_, name, kept), found in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _row(kept: int, protocol: str, found: Mapping[str, Card], networks: Sequence[str]) -> list[str]:
+def _row(kept: int, name: str, found: Mapping[str, Card], networks: Sequence[str]) -> list[str]:
     first = next(iter(found.values()))
     latencies = [_latency(found[network]) if network in found else "" for network in networks]
     offline = f"{duration(first['offline']['seconds'] * 1e3)}, {size(first['offline']['bytes_per_party'])}"
     online = first["online"]
-    return [f"{kept:,}", protocol, *latencies, str(online["rounds"]), size(online["bytes_per_party"]), offline]
+    return [f"{kept:,}", name, *latencies, str(online["rounds"]), size(online["bytes_per_party"]), offline]
 
 
 def _latency(card: Card) -> str:

@@ -118,9 +118,9 @@ def _bytes(axis: Axes, cards: Sequence[Card], protocols: list[str]) -> None:
     _label(axis, cards, "Online bytes, sent by one party", "MB")
 
 
-def _group(card: Card) -> tuple[int, str]:
-    """What stands at one place of the axis: a model, ordered by how many ReLUs it keeps."""
-    return card["relu"]["kept"], card["model"]["path"]
+def _group(card: Card) -> tuple[int, str, str]:
+    """What stands at one place of the axis: a model in one mode, ordered by how many ReLUs it keeps."""
+    return card["relu"]["kept"], card["model"]["path"], card["model"]["mode"] or ""
 
 
 def _bars(axis: Axes, stacks: dict, colours: list[str], protocols: list[str], scale: float) -> None:
@@ -145,9 +145,9 @@ def _bars(axis: Axes, stacks: dict, colours: list[str], protocols: list[str], sc
 
 def _label(axis: Axes, cards: Sequence[Card], title: str, unit: str) -> None:
     groups = {_group(card): name for card, name in zip(cards, models(cards), strict=True)}
-    counts = [kept for kept, _ in groups]
+    counts = [kept for kept, *_ in groups]
     alike = len(set(counts)) < len(counts)  # then the count alone does not say which model
-    places = [short_count(kept) + (f"\n{groups[kept, path]}" if alike else "") for kept, path in sorted(groups)]
+    places = [short_count(group[0]) + (f"\n{groups[group]}" if alike else "") for group in sorted(groups)]
     axis.set_xticks(range(len(places)), [place.replace("$", r"\$") for place in places])
     axis.set_xlabel("ReLUs kept, per image")
     axis.set_ylabel(unit)

@@ -16,8 +16,9 @@ def headline(card: Card) -> str:
     online, latency, offline = card["online"], card["online"]["latency_ms"], card["offline"]
     images = "one image" if card["batch"] == 1 else f"a batch of {card['batch']} images"
     relu, sent = card["relu"], online["bytes"]
+    mode = "" if card["model"]["mode"] is None else f" in mode {plain(card['model']['mode'])}"
     return (
-        f"{plain(card['model']['path'])} keeps {relu['kept']:,} of {relu['total']:,} ReLUs. For {images}, "
+        f"{plain(card['model']['path'])}{mode} keeps {relu['kept']:,} of {relu['total']:,} ReLUs. For {images}, "
         f"{plain(card['protocol'])} takes {duration(latency['median'])} online on "
         f"{network_words(card['network'])}: median of {latency['n']}; 95% "
         f"{span(*latency['ci95'])}; p90 {duration(latency['p90'])}. It takes {online['rounds']:,} rounds; the server sends "
@@ -108,7 +109,13 @@ def by_network(cards: Sequence[Card]) -> dict[str, list[Card]]:
 
 
 def models(cards: Sequence[Card]) -> list[str]:
-    """A short name for each card's model: what is left of its path without the folders and the file name that all share."""
+    """A short name for each card's model, with its mode if its file holds several: "relu-50k (adversarial)"."""
+    modes = ["" if card["model"]["mode"] is None else f" ({plain(card['model']['mode'])})" for card in cards]
+    return [f"{file}{mode}" for file, mode in zip(_files(cards), modes, strict=True)]
+
+
+def _files(cards: Sequence[Card]) -> list[str]:
+    """What is left of each model's path without the folders and the file name that all share."""
     paths = [PurePath(card["model"]["path"]).parts or ("",) for card in cards]
     if len(set(paths)) == 1:
         return [plain(paths[0][-1])] * len(cards)

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
+from torch.nn import functional
 
 BatchNormKind = Literal["single", "dual", "triple"]
 View = Literal["clean", "augmented", "adversarial"]
 Mode = Literal["normal", "adversarial"]
+SELECTABLE: tuple[Mode, ...] = get_args(Mode)  # the modes in the order in which a `ModeSelector` numbers them
 
 # Which path a view takes in training, and a mode in use: mode "normal" is the path of the clean view.
 PATHS: dict[str, dict[str, str]] = {
@@ -49,7 +51,7 @@ class ModeBatchNorm2d(nn.Module):
     """One batch norm per path over C channels; `take(mode)` chooses the path of the forward passes that follow.
 
     kind: "single", "dual" (clean and augmented images share a path) or "triple"; see `PATHS`. The network that holds it
-    calls `take`, its blocks never do.
+    calls `take`, its blocks never do. selected: the scale and shift that a `ModeSelector` gives for one call, else None.
     """
 
     def __init__(self, channels: int, kind: BatchNormKind):
@@ -57,6 +59,7 @@ class ModeBatchNorm2d(nn.Module):
         self.routes = PATHS[kind]
         self.paths = nn.ModuleDict({path: SyncedBatchNorm2d(channels) for path in dict.fromkeys(self.routes.values())})
         self.path = self.routes["normal"]
+        self.selected: tuple[Tensor, Tensor] | None = None
 
     def take(self, mode: str) -> None:
         """Chooses the path of a mode, or of a view while training. Raises ValueError for any other word."""
@@ -69,7 +72,19 @@ class ModeBatchNorm2d(nn.Module):
         """The batch norm of the chosen path."""
         return self.paths[self.path]
 
+    @property
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """What it does in eval mode, y = x s + t: s = gamma / std and t = beta - mean s of the chosen path, each (C,)."""
+        if self.selected is not None:
+            return self.selected
+        bn = self.current
+        scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
+        return scale, bn.bias - bn.running_mean * scale
+
     def forward(self, x: Tensor) -> Tensor:
+        if self.selected is not None:
+            scale, shift = self.selected
+            return functional.batch_norm(x, torch.zeros_like(shift), torch.ones_like(scale), scale, shift, eps=0.0)
         return self.current(x)
 
 
@@ -86,11 +101,9 @@ class NormedConv2d(nn.Conv2d):
         self.folded: tuple[Tensor, Tensor] | None = None
 
     def fold(self, dtype: torch.dtype) -> None:
-        """Makes one convolution of this one and its path's batch norm: w' = w s, b' = beta - mean s, s = gamma / std."""
-        bn = self.bn.current
-        scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
-        weight = (self.weight * scale[:, None, None, None]).to(dtype)
-        self.folded = weight, (bn.bias - bn.running_mean * scale).to(dtype)
+        """Makes one convolution of this one and its path's batch norm y = x s + t: w' = w s, b' = t."""
+        scale, shift = self.bn.affine
+        self.folded = (self.weight * scale.view(-1, 1, 1, 1)).to(dtype), shift.to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.folded is not None:
@@ -108,7 +121,6 @@ def frozen(network: nn.Module, mode: str, dtype: torch.dtype | None = None) -> I
     training = {module: module.training for module in network.modules()}
     gradients = {parameter: parameter.requires_grad for parameter in network.parameters()}
     norms = {module: module.path for module in network.modules() if isinstance(module, ModeBatchNorm2d)}
-    convs = {module: module.folded for module in network.modules() if isinstance(module, NormedConv2d)}
     device = next(network.parameters()).device.type
     if dtype is None:
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
@@ -116,16 +128,68 @@ def frozen(network: nn.Module, mode: str, dtype: torch.dtype | None = None) -> I
         network.eval().requires_grad_(False)
         for norm in norms:
             norm.take(mode)
-        with torch.no_grad():
-            for conv in convs:
-                conv.fold(dtype)
-        yield
+        with _folded(network, dtype):
+            yield
     finally:
-        for conv, folded in convs.items():
-            conv.folded = folded
         for norm, path in norms.items():
             norm.path = path
         for module, flag in training.items():
             module.training = flag
         for parameter, flag in gradients.items():
             parameter.requires_grad_(flag)
+
+
+@contextmanager
+def _folded(network: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Within the context every convolution has its batch norm in it, as that is now; on leaving, what it had before."""
+    convs = {module: module.folded for module in network.modules() if isinstance(module, NormedConv2d)}
+    try:
+        for conv in convs:
+            conv.fold(dtype)
+        yield
+    finally:
+        for conv, folded in convs.items():
+            conv.folded = folded
+
+
+class ModeSelector(nn.Module):
+    """A network whose mode is an input; made by `selectable`, and good within its context.
+
+    All modes share the weights: each call takes its mode's scale and shift of every batch norm from tables (M, C) of the M
+    modes, w' = w s[mode] and b' = t[mode].
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+        norms, rows = [module for module in network.modules() if isinstance(module, ModeBatchNorm2d)], []
+        for mode in SELECTABLE:
+            with frozen(network, mode, torch.float32):
+                rows.append([torch.stack(norm.affine) for norm in norms])
+        self._tables = {norm: torch.stack(by_mode, dim=1) for norm, by_mode in zip(norms, zip(*rows, strict=True), strict=True)}
+
+    def forward(self, image: Tensor, mode: Tensor) -> Tensor:
+        """Logits (B, K) of images (B, C, H, W) in [0, 1]. mode: int64 (), its place in SELECTABLE.
+
+        Another number is an index out of range: an IndexError of torch; in ONNX, the error of a Gather. So is a negative one,
+        which Gather alone would count from the end.
+        """
+        row = torch.where(mode < 0, len(SELECTABLE), mode).view(1)
+        try:
+            for norm, (scales, shifts) in self._tables.items():
+                norm.selected = scales.index_select(0, row).view(-1), shifts.index_select(0, row).view(-1)
+            with _folded(self.network, torch.float32):
+                return self.network(image)
+        finally:
+            for norm in self._tables:
+                norm.selected = None
+
+
+@contextmanager
+def selectable(network: nn.Module) -> Iterator[ModeSelector]:
+    """Within the context the network is frozen in all modes at once: a function of images and mode.
+
+    On leaving, the network is exactly as it was.
+    """
+    with frozen(network, SELECTABLE[0], torch.float32):
+        yield ModeSelector(network)

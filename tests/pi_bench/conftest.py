@@ -34,6 +34,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
         labels: bool = True,
         waiting: bool = True,
         ms_per_relu: float = 0.05,
+        mode: str | None = None,
     ) -> dict[str, Any]:
         relus = [(f"relu{i + 1}", k, n) for i, (k, n) in enumerate(zip(kept, total, strict=True))]
         layers, compute_ms, wait_ms = [], [], []
@@ -98,6 +99,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
             "model": {
                 "path": name,
                 "sha256": "ab" * 32,
+                "mode": mode,
                 "architecture_digest": "cd" * 32,
                 "macs": 37_000_000,
                 "parameters": 11_000,
@@ -122,7 +124,7 @@ def make_card(make_result: Callable[..., dict[str, Any]]) -> Callable[..., dict[
 
 @pytest.fixture
 def make_onnx(tmp_path: Path) -> Callable[..., Path]:
-    """Writes an ONNX file of nodes: input "x" (batch, *shape), output the last node's first."""
+    """Writes an ONNX file of nodes: input "x" (batch, *shape) and `others`, output the last node's first."""
 
     def make(
         nodes: Sequence[onnx.NodeProto],
@@ -131,14 +133,17 @@ def make_onnx(tmp_path: Path) -> Callable[..., Path]:
         batch: int | str = "batch",
         opset: int = 20,
         name: str = "model.onnx",
+        others: Sequence[onnx.ValueInfoProto] = (),
+        metadata: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Path:
-        inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, *shape])]
+        inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, *shape]), *others]
         outputs = [helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)]
         tensors = [numpy_helper.from_array(np.asarray(array), key) for key, array in (constants or {}).items()]
         graph = helper.make_graph(nodes, "g", inputs, outputs, tensors)
         opsets = options.pop("opset_imports", [helper.make_opsetid("", opset)])
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10, **options)
+        helper.set_model_props(model, metadata or {})
         if not model.functions:
             model = onnx.shape_inference.infer_shapes(model)
         if not model.graph.output[0].type.tensor_type.HasField("shape"):
@@ -152,13 +157,14 @@ def make_onnx(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def run_onnx() -> Callable[..., np.ndarray]:
-    """What onnxruntime says of images: the reference."""
+    """What onnxruntime says of images, in the mode of a number where the file has a selector: the reference."""
 
-    def run(path: Path, images: np.ndarray) -> np.ndarray:
+    def run(path: Path, images: np.ndarray, mode: int | None = None) -> np.ndarray:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 3
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        return session.run(None, {session.get_inputs()[0].name: images})[0]
+        given = [images] if mode is None else [images, np.array(mode)]
+        return session.run(None, {value.name: array for value, array in zip(session.get_inputs(), given, strict=True)})[0]
 
     return run
 
@@ -189,7 +195,8 @@ def export_torch() -> Callable[..., None]:
 def make_student(tmp_path_factory: pytest.TempPathFactory, tiny_network: Callable[..., Any]) -> Callable[..., Path]:
     """Exports a tiny network of the project, grey 8x8 images, 5 classes; each kind is made once (it takes seconds).
 
-    keep: the fraction of ReLUs kept at every site but the first; None for a network whose ReLUs are whole.
+    keep: the fraction of ReLUs kept at every site but the first; None for a network whose ReLUs are whole. mode: "both" for a
+    file with a selector.
     """
     made: dict[tuple[Any, ...], Path] = {}
 

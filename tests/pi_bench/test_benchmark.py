@@ -10,6 +10,8 @@ import pytest
 from onnx import helper
 
 from pi_bench.__main__ import main
+from pi_bench.benchmark import BenchmarkConfig, contenders
+from pi_bench.inputs import Images
 
 QUICK = ("--repeats=3", "--warmups=1", "--images=4")
 
@@ -79,6 +81,75 @@ def test_networks_of_the_same_name_on_an_own_network(make_student: Callable[...,
     assert len(found) == 2 and all(name.startswith("student-") and name.endswith("-custom") for name in found)
     assert {card["network"]["mbit_per_s"] for card in found.values()} == {500.0}
     assert len({card["relu"]["kept"] for card in found.values()}) == 2
+
+
+def test_the_modes_of_one_file(
+    make_student: Callable[..., Path],
+    run_onnx: Callable[..., np.ndarray],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each gives its own answers.
+
+    Labels are what onnxruntime says in mode adversarial, so the plain accuracy there is 1, and in the other mode less.
+    """
+    both, out = make_student(mode="both"), tmp_path / "out"
+    images = np.random.default_rng(0).random((6, 1, 8, 8), np.float32)
+    normal, adversarial = (run_onnx(both, images, number).argmax(1) for number in (0, 1))
+    np.savez(tmp_path / "images.npz", images=images, labels=adversarial)
+    flags = [f"--inputs={tmp_path / 'images.npz'}", "--repeats=1", "--warmups=0", f"--out={out}"]
+    assert main([str(both), "--mode=normal,adversarial", *flags]) == 0
+    found = {card["model"]["mode"]: card["correctness"] for card in cards(out).values()}
+    assert set(found) == {"normal", "adversarial"} and (normal != adversarial).any()
+    for mode, checked in found.items():
+        assert checked["match_rate"] == 1.0 and checked["max_abs_logit_error"] < 0.01
+        expected = 1.0 if mode == "adversarial" else np.mean(normal == adversarial)
+        assert checked["accuracy"]["plain"] == checked["accuracy"]["encrypted"] == expected
+    assert set(cards(out)) == {f"student-{mode}-crypten-loopback" for mode in found}
+    assert "(adversarial)" in capsys.readouterr().out
+
+
+def test_modes_and_other_networks(make_student: Callable[..., Path]) -> None:
+    """Every file that holds modes is run in each that is asked for, once; one without runs as it is."""
+    both, alone = make_student(mode="both"), make_student()
+    images = Images(np.zeros((1, 1, 8, 8), np.float32))
+    for mode, modes in ((None, ["normal"]), ("adversarial, normal,adversarial", ["adversarial", "normal"])):
+        config = BenchmarkConfig(f"{both}@crypten-plain,{alone}", mode)
+        found = contenders(both, config, lambda model: images)
+        assert [(one.path, one.model.mode, one.terms.protocol) for one in found] == [
+            *((both, name, "crypten") for name in modes),
+            *((both, name, "crypten-plain") for name in modes),
+            (alone, None, "crypten"),
+        ]
+
+
+def test_a_file_of_modes_takes_its_first_one(
+    make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(make_student(mode="both")), *QUICK, f"--out={tmp_path}"]) == 0
+    (card,) = cards(tmp_path).values()
+    assert card["model"]["mode"] == "normal"
+    assert "student.onnx in mode normal keeps" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("exported", "flags", "words"),
+    [
+        ("normal", ["--mode=normal"], "no input that selects a mode"),
+        ("both", ["--mode=robust"], "has no mode 'robust'; choose one of normal, adversarial"),
+        ("both", ["--mode=normal,"], "has no mode ''"),
+        ("both", ["--mode=0"], "has no mode '0'"),
+    ],
+)
+def test_modes_that_there_are_not(
+    exported: str,
+    flags: Sequence[str],
+    words: str,
+    make_student: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([str(make_student(mode=exported)), *flags]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_the_same_network_twice(make_student: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:

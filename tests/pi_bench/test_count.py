@@ -132,6 +132,31 @@ def test_what_is_not_understood(make_onnx: Callable[..., Path], capsys: pytest.C
     assert (unknown["name"], unknown["op"]) == ("pool", "GlobalMaxPool")
 
 
+def test_each_mode_is_counted_as_its_own_file(make_student: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """The first one without --mode; it is said which one."""
+    both, found = make_student(mode="both"), []
+    for flags in ([], ["--mode", "normal"], ["--mode=adversarial"]):
+        assert count.main([str(both), "--json", *flags]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert [one.pop("mode") for one in found] == ["normal", "normal", "adversarial"]
+    for mode, one in zip(("normal", "normal", "adversarial"), found, strict=True):
+        assert count.main([str(make_student(mode=mode)), "--json"]) == 0
+        alone = json.loads(capsys.readouterr().out)
+        assert alone.pop("mode") is None
+        assert one == alone
+    assert count.main([str(both)]) == 0
+    assert "counted is mode normal" in capsys.readouterr().out
+
+
+def test_modes_that_there_are_not(make_student: Callable[..., Path], path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model, words in (
+        (make_student(mode="both"), "has no mode 'robust'; choose one of normal, adversarial"),
+        (path, "leave out --mode"),
+    ):
+        assert count.main([str(model), "--mode", "robust"]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_bad_files_and_flags(tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"hello")

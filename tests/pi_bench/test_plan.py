@@ -127,12 +127,33 @@ def test_not_even_zero_relus(model, card_of, capsys):
 def test_without_a_card_the_model_is_measured(model, card_of, capsys):
     asked = []
 
-    def measure(path, protocol):
-        asked.append((path, protocol))
+    def measure(path, protocol, mode):
+        asked.append((path, protocol, mode))
         return card.read(card_of())
 
     plan.plan(model, plan.PlanConfig("1min"), measure)
-    assert asked == [(model, "crypten")] and "All 64" in capsys.readouterr().out
+    assert asked == [(model, "crypten", None)] and "All 64" in capsys.readouterr().out
+
+
+def test_a_mode(model, card_of, capsys):
+    """The convolution's weights by mode, which cost the same; the mode that is measured is the one that was asked for."""
+    found = onnx.load(model)
+    found.graph.input.append(helper.make_tensor_value_info("mode", TensorProto.INT64, []))
+    found.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.ones((2, 2, 1, 3, 3), np.float32), "by mode"))
+    found.graph.node.insert(0, helper.make_node("Gather", ["by mode", "mode"], ["w"]))
+    onnx.save(found, model)
+    asked = []
+
+    def measure(path, protocol, mode):
+        asked.append(mode)
+        return card.read(card_of())
+
+    for given, mode in ((None, "0"), ("1", "1")):
+        plan.plan(model, plan.PlanConfig("1min", mode=given), measure)
+        assert asked[-1] == mode and f"this is of mode {mode}" in capsys.readouterr().out
+    assert answered(capsys, model, "--latency", "1min", "--mode", "1", "--card", card_of())["mode"] == "1"
+    assert plan.main([str(model), "--latency", "1min", "--mode", "2", "--card", str(card_of())]) == 2
+    assert "no value in this mode" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

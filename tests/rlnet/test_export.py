@@ -13,10 +13,8 @@ import torch
 from torch import Tensor
 
 from masks import find_sites, get_masks
-from rlnet.export import ExportConfig, export, export_file
-from rlnet.models import ModeNetwork, NetworkConfig
-from rlnet.trained import Facts, to_content
-from rlnet.training import checkpoint
+from rlnet.export import export
+from rlnet.models import ModeNetwork
 
 SHAPE = (1, 8, 8)
 # Network, batch norm, mode, and what part of its ReLUs every site but the first keeps; None: no site is partial.
@@ -131,25 +129,6 @@ def test_batch_norms_are_folded(exported: Exported) -> None:
     assert operators["Conv"] == convolutions
     known = {"Sub", "Div", "Conv", "Relu", "Where", "Add", "ReduceMean", "Gemm", "BatchNormalization"}
     assert set(operators) <= known
-
-
-def test_both_modes_of_a_checkpoint(
-    tmp_path: Path,
-    tiny_network: Callable[..., ModeNetwork],
-    generator: torch.Generator,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Two files beside it, each with its mode's logits; the network that is exported stays as it was (here: on the disk)."""
-    network = tiny_network(keep=0.5)
-    facts = Facts(NetworkConfig(width=4), "toy", tuple("abcde"), SHAPE, (0.4,), (0.3,))
-    checkpoint.save(tmp_path / "best.pt", to_content(network, facts))
-    files = export_file(tmp_path, ExportConfig(mode="both"))
-    assert files == [tmp_path / "student-normal.onnx", tmp_path / "student-adversarial.onnx"]
-    assert capsys.readouterr().out.split() == [str(file) for file in files]
-    images = torch.rand(3, *SHAPE, generator=generator)
-    for mode, file in zip(("normal", "adversarial"), files, strict=True):
-        with torch.no_grad():
-            torch.testing.assert_close(run(file, images), network(images, mode=mode), rtol=1e-4, atol=1e-4)
 
 
 def test_a_failed_export_leaves_nothing_behind(tmp_path: Path, tiny_network: Callable[..., ModeNetwork]) -> None:

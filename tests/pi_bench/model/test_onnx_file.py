@@ -47,7 +47,7 @@ def outside(path: Path, location: str, **keys: int) -> Path:
 def test_a_good_file(make_onnx: MakeOnnx) -> None:
     path = make_onnx([CONV], {"w": WEIGHT})
     model = onnx_file.read(path)
-    assert onnx_file.input_shape(onnx_file.network_input(model, path)) == (None, 2, 4, 4)
+    assert onnx_file.input_shape(onnx_file.network_inputs(model, path)[0]) == (None, 2, 4, 4)
 
 
 @pytest.mark.parametrize("part", [0.3, 0.9])
@@ -141,7 +141,45 @@ def test_weights_among_the_inputs_are_none(make_onnx: MakeOnnx) -> None:
         make_onnx([CONV], {"w": WEIGHT}),
         lambda model: model.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, [3, 2, 1, 1])),
     )
-    assert onnx_file.network_input(onnx_file.read(path), path).name == "x"
+    assert onnx_file.network_inputs(onnx_file.read(path), path)[0].name == "x"
+
+
+def whole(name: str, shape: list[int] | None, kind: int = TensorProto.INT64) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32])
+def test_a_selector(make_onnx: MakeOnnx, kind: int) -> None:
+    """One whole number beside the images, before or after them."""
+    path = make_onnx([RELU], others=[whole("mode", [], kind)])
+    for _ in range(2):
+        image, selector = onnx_file.network_inputs(onnx_file.read(path), path)
+        assert (image.name, selector.name) == ("x", "mode")
+        path = changed(path, lambda model: model.graph.input.reverse())
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ([whole("mode", [], TensorProto.FLOAT)], r"2 inputs \('x', 'mode'\).*one whole number"),
+        ([whole("mode", [], TensorProto.BOOL)], r"2 inputs \('x', 'mode'\)"),
+        ([whole("mode", [3])], r"input 'mode' has the shape \(3,\).*one whole number"),
+        ([whole("mode", [1])], r"input 'mode' has the shape \(1,\)"),
+        ([whole("mode", None)], "not a valid ONNX model"),
+        ([whole("mode", []), whole("other", [])], r"3 inputs \('x', 'mode', 'other'\)"),
+        ([whole("mo\x1b[2Jde", [2])], r"input 'mo\?\[2Jde'"),
+    ],
+)
+def test_what_selects_no_mode(make_onnx: MakeOnnx, others: list[onnx.ValueInfoProto], words: str) -> None:
+    refused(make_onnx([RELU], others=others), words)
+
+
+def test_a_selector_without_images(make_onnx: MakeOnnx) -> None:
+    def make_whole(model: onnx.ModelProto) -> None:
+        model.graph.input[0].CopyFrom(whole("x", [1, 2]))
+
+    refused(changed(make_onnx([RELU], others=[whole("mode", [])]), make_whole), r"2 inputs \('x', 'mode'\)")
+    refused(changed(make_onnx([RELU]), make_whole), "'x' is not of float numbers")
 
 
 @pytest.mark.parametrize("shape", [(2, "height", 4), (2, 4, 0)])

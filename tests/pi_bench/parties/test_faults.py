@@ -1,5 +1,6 @@
 """Parties that die, hang, never arrive or don't fit, by the commands that a user types: it is said who, and nothing is left."""
 
+import json
 import os
 import signal
 import socket
@@ -136,14 +137,14 @@ def test_parties_that_do_not_fit_refuse_each_other(name: str, start: Start, fold
     assert port_is_free(url)
 
 
-def test_three_parties_started_by_hand(start: Start, folder: Path, tmp_path: Path) -> None:
-    """The client measures and writes a card; all end well."""
+def test_three_parties_started_by_hand(start: Start, folder: Path, make_student: Callable[..., Path], tmp_path: Path) -> None:
+    """The client measures and writes a card, which says what mode the server chose; all end well."""
     url, card = free_url(), tmp_path / "card.json"
-    server = start("server", url, "--model", str(folder / "network.onnx"))
+    server = start("server", url, "--model", str(make_student(mode="both")), "--mode", "adversarial")
     dealer = start("dealer", url)
     flags = ["--inputs", str(folder / "images.npz"), "--repeats", "3", "--warmups", "1", "--card", str(card)]
     client = start("client", url, *flags)
     ended = [process.communicate(timeout=90) for process in (server, client, dealer)]
     assert [process.returncode for process in (server, client, dealer)] == [0, 0, 0], ended
-    assert '"secure-inference"' in card.read_text()
+    assert json.loads(card.read_text())["model"]["mode"] == "adversarial"
     assert "semi-honest" in ended[1][0]

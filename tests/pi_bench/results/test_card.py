@@ -136,6 +136,12 @@ def test_a_card_is_read_as_it_was_written(make_card, tmp_path):
     assert os.listdir(path.parent) == ["card.json"]
 
 
+def test_a_card_from_before_there_were_modes_has_none(make_card, tmp_path):
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(without(make_card(mode="normal"), "model", "mode")))
+    assert card.read(path) == make_card()
+
+
 def test_a_card_that_cannot_be_written_leaves_the_old_one(make_card, tmp_path):
     path = tmp_path / "card.json"
     card.write(make_card(), path)
@@ -170,6 +176,7 @@ def changed(made, value, *keys):
         (lambda made: without(made, "layers", 1, "rounds"), '"layers.1.rounds" is missing'),
         (lambda made: changed(made, "fast", "online", "latency_ms", "median"), "\"online.latency_ms.median\" is 'fast'"),
         (lambda made: changed(made, True, "batch"), '"batch" is True'),
+        (lambda made: changed(made, 1, "model", "mode"), '"model.mode" is 1'),
         (lambda made: changed(made, [], "relu", "sites"), '"relu.sites" has to be keys'),
         (lambda made: changed(made, {}, "layers"), '"layers" has to be a list'),
         (lambda made: changed(made, [], "layers"), '"layers" is empty'),

@@ -55,6 +55,13 @@ def test_two_models_of_the_same_budget_stand_side_by_side_under_their_names(make
     assert [label.get_text() for label in axis.get_xticklabels()] == ["100\na\\$b.onnx", "100\nc.onnx"]
 
 
+def test_two_modes_of_one_model_stand_side_by_side(make_card, drawn):
+    axis = drawn([make_card(mode="normal"), make_card(mode="adversarial")]).axes[0]
+    names = [label.get_text() for label in axis.get_xticklabels()]
+    assert names == ["100\nstudent.onnx (adversarial)", "100\nstudent.onnx (normal)"]
+    assert len({round(bar.get_x(), 6) for bar in axis.patches}) == 2
+
+
 def test_seconds_are_used_where_milliseconds_get_long(make_card, drawn):
     figure = drawn([make_card(), make_card(network={**WAN, "rtt_ms": 400.0})])
     assert [axis.get_ylabel() for axis in figure.axes[:3]] == ["milliseconds (median)", "seconds (median)", "MB"]

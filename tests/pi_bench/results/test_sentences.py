@@ -29,6 +29,13 @@ def test_models_are_named_by_what_tells_them_apart(make_card, paths, names):
     assert models([make_card(name=path) for path in paths]) == names
 
 
+def test_modes_tell_cards_of_one_file_apart(make_card):
+    cards = [make_card(mode="normal"), make_card(mode="adversarial"), make_card()]
+    assert models(cards) == ["student.onnx (normal)", "student.onnx (adversarial)", "student.onnx"]
+    assert headline(cards[1]).startswith("student.onnx in mode adversarial keeps 100 of 500 ReLUs.")
+    assert headline(cards[2]).startswith("student.onnx keeps 100 of 500 ReLUs.")
+
+
 def test_a_batch_is_named_in_the_headline(make_card):
     assert "a batch of 8 images" in headline({**make_card(), "batch": 8})
     assert "For one image" in headline(make_card())

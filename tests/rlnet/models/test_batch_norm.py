@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models import batch_norm as module
-from rlnet.models.batch_norm import ModeBatchNorm2d, NormedConv2d, SyncedBatchNorm2d
+from rlnet.models.batch_norm import SELECTABLE, ModeBatchNorm2d, NormedConv2d, SyncedBatchNorm2d, selectable
 
 Make = Callable[..., ModeNetwork]
 NAMES = ["resnet18", "resnet34", "wrn22-8"]
@@ -157,6 +157,7 @@ def everything(network: nn.Module) -> dict[str, Any]:
         "asks": {name: parameter.requires_grad for name, parameter in network.named_parameters()},
         "gradients": {name: parameter.grad for name, parameter in network.named_parameters()},
         "paths": [each.path for each in modules if isinstance(each, ModeBatchNorm2d)],
+        "selected": [each.selected for each in modules if isinstance(each, ModeBatchNorm2d)],
         "folded": [each.folded for each in modules if isinstance(each, NormedConv2d)],
         "hooks": [len(each._forward_hooks) for each in modules],
         "state": {name: value.tolist() for name, value in network.state_dict().items()},
@@ -250,3 +251,37 @@ def test_training_goes_on_after_frozen_as_if_it_had_not_been(tiny_network: Make,
         each.conv1.weight.data.mul_(-1)
     assert torch.equal(network(x), plain(x))
     assert same(network.state_dict(), plain.state_dict())
+
+
+@pytest.mark.parametrize("keep", [None, 0.3])
+@pytest.mark.parametrize("kind", ["single", "dual", "triple"])
+@pytest.mark.parametrize("name", ["resnet18", "wrn22-8"])
+def test_a_selected_mode_is_eval_mode(tiny_network: Make, x: Tensor, name: str, kind: str, keep: float | None) -> None:
+    """Each of the modes by its number, call by call, to 1e-5 of the logits' size."""
+    network = tiny_network(name, kind, keep)
+    expected = [network(x, mode=mode) for mode in SELECTABLE]
+    with selectable(network.train()) as selector:
+        for number in (1, 0, 1):
+            found = selector(x, torch.tensor(number))
+            torch.testing.assert_close(found, expected[number], rtol=1e-5, atol=1e-5 * expected[number].abs().max().item())
+
+
+@pytest.mark.parametrize("number", [2, -1, -2, torch.iinfo(torch.int64).min, torch.iinfo(torch.int64).max])
+def test_a_number_of_no_mode_is_an_error_and_leaves_no_trace(tiny_network: Make, x: Tensor, number: int) -> None:
+    network = odd(tiny_network())
+    before = everything(network)
+    with pytest.raises(IndexError), selectable(network) as selector:
+        selector(x, torch.tensor(number))
+    assert everything(network) == before
+
+
+@pytest.mark.parametrize("kind", ["single", "dual", "triple"])
+def test_selectable_leaves_no_trace(tiny_network: Make, x: Tensor, kind: str) -> None:
+    network = odd(tiny_network(kind=kind))
+    before = everything(network)
+    with selectable(network) as selector:
+        frozen_state = everything(network)
+        selector(x, torch.tensor(1))
+        assert all(a is b for a, b in zip(everything(network)["folded"], frozen_state["folded"], strict=True))
+        assert everything(network)["paths"] == frozen_state["paths"]
+    assert everything(network) == before
