@@ -66,13 +66,21 @@ class StepsConfig:
 
 
 def interleaved(
-    ours: Callable[[], None], reference: Callable[[], None], repeats: int, images: int, device: torch.device, advance: Callable
+    ours: Callable[[], None],
+    reference: Callable[[], None],
+    repeats: int,
+    images: int,
+    device: torch.device,
+    advance: Callable,
+    reference_images: int | None = None,
 ) -> dict[str, list[float]]:
     """Milliseconds per image of both calls and their ratio, pair by pair.
 
-    In every pair the other one of the two goes first; one more pair, the first of all, only warms up.
+    In every pair the other one of the two goes first; one more pair, the first of all, only warms up. images: how many one
+    call takes; reference_images: how many the reference takes, if not as many.
     """
-    found: dict[str, list[float]] = {"ours": [], "reference": []}
+    counts = {"ours": images, "reference": images if reference_images is None else reference_images}
+    found: dict[str, list[float]] = {name: [] for name in counts}
     calls = [("ours", ours), ("reference", reference)]
     for pair in range(repeats + 1):
         for name, call in calls if pair % 2 else reversed(calls):
@@ -81,7 +89,7 @@ def interleaved(
             call()
             _wait(device)
             if pair > 0:
-                found[name].append((time.perf_counter() - started) / images * 1e3)
+                found[name].append((time.perf_counter() - started) / counts[name] * 1e3)
         advance()
     return {**found, "ratio": [plain_ms / our_ms for our_ms, plain_ms in zip(*found.values(), strict=True)]}
 

@@ -12,7 +12,7 @@ from rlnet.data.augmix import AugMixConfig
 from rlnet.data.batch import Batch, BatchMaker
 from rlnet.data.dataset import Dataset, ImageSet
 
-__all__ = ["Batch", "TrainingBatches", "default_workers", "evaluation_batches"]
+__all__ = ["Batch", "TrainingBatches", "default_workers", "evaluation_batch", "evaluation_batches"]
 
 MAX_WORKERS = 8
 PREFETCH_BATCHES = 4
@@ -115,6 +115,12 @@ def default_workers(device_type: str) -> int:
     return max(0, min(MAX_WORKERS, share - 1))
 
 
+def evaluation_batch(images: ImageSet, index: Tensor) -> tuple[Tensor, Tensor]:
+    """x float32 in [0, 1] (B, C, H, W) and labels (B,) of the images index (B,)."""
+    x = images.images[index]
+    return x.float() / 255 if x.dtype == torch.uint8 else x.float(), images.labels[index]
+
+
 def evaluation_batches(
     images: ImageSet, batch_size: int, rank: int = 0, world_size: int = 1
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -123,4 +129,4 @@ def evaluation_batches(
     Batches are the same for any world_size; rank r takes batches r, r + world_size, ...
     """
     for index in torch.arange(len(images)).split(batch_size)[rank::world_size]:
-        yield images.images[index].float() / 255, images.labels[index], index
+        yield (*evaluation_batch(images, index), index)

@@ -1,6 +1,8 @@
 """Images in memory or on disk, with labels, in a training, a validation and a test part."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,7 +15,10 @@ LAZY_STATISTICS = 10_000
 
 @dataclass(frozen=True)
 class ImageSet:
-    """N images and their classes; `images[indices]` is uint8 RGB (B, C, H, W), from memory or decoded then."""
+    """N images and their classes; `images[indices]` is uint8 RGB (B, C, H, W), from memory or decoded then.
+
+    Images of other code may also be floats in [0, 1]; they can be evaluated, not trained on.
+    """
 
     images: Tensor | LazyImages
     labels: Tensor
@@ -23,6 +28,16 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that changes with the images, their order and their labels; of files on disk by name, size and time."""
+        digest = hashlib.sha256(self.labels.numpy().tobytes())
+        if isinstance(self.images, Tensor):
+            digest.update(str(self.images.dtype).encode() + self.images.contiguous().numpy().tobytes())
+        else:
+            digest.update(self.images.fingerprint.encode())
+        return digest.hexdigest()
 
     def subset(self, indices: Tensor) -> "ImageSet":
         """The images of indices (B,), in that order."""

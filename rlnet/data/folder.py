@@ -53,9 +53,15 @@ class ClassFiles:
     classes: tuple[str, ...]
 
 
+def class_names(part: Path) -> tuple[str, ...]:
+    """The names of the class folders in part, sorted; hidden ones are left out."""
+    with os.scandir(part) as entries:
+        return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")))
+
+
 def class_files(part: Path) -> ClassFiles:
     """The files of the class folders in part; hidden ones are left out. Raises ValueError."""
-    classes = tuple(sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
+    classes = class_names(part)
     if len(classes) < 2:
         raise ValueError(f"{part} has {len(classes)} class folders {classes}: it needs one for each class, at least two")
     files = ClassFiles([], [], classes)

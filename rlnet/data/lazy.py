@@ -42,6 +42,11 @@ class LazyImages:
             image[...] = self.reader(self.paths[i]).transpose(2, 0, 1)
         return torch.from_numpy(images)
 
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a file is renamed or rewritten, and with their order."""
+        return file_key(self.paths, Path(os.path.commonpath(self.paths)), str(self.reader.size))
+
     def subset(self, indices: Tensor) -> "LazyImages":
         return LazyImages([self.paths[i] for i in indices.tolist()], self.reader)
 

@@ -42,6 +42,7 @@ _VALIDATION: dict[str, Corruption] = {
 }
 CORRUPTIONS: tuple[str, ...] = tuple(_BENCHMARK)
 EXTRA: tuple[str, ...] = tuple(_VALIDATION)
+SEVERITIES = (1, 2, 3, 4, 5)
 SMALLEST_SIDE = 8
 
 
@@ -56,10 +57,15 @@ def corrupt(images: Tensor, name: str, severity: int, *, generator: torch.Genera
     registry = _BENCHMARK | _VALIDATION
     if name not in registry:
         raise ValueError(f"unknown corruption {name!r}; choose one of {', '.join(registry)}")
-    if severity not in (1, 2, 3, 4, 5):
-        raise ValueError(f"severity is {severity!r}; choose a whole number from 1 to 5")
+    check_severity(severity)
     _check_images(images)
     return truncate(registry[name](images.float(), severity, generator))
+
+
+def check_severity(severity: int) -> None:
+    """Raises ValueError unless severity is one of the benchmark's."""
+    if severity not in SEVERITIES:
+        raise ValueError(f"severity is {severity!r}; choose a whole number from 1 to 5")
 
 
 def _check_images(images: Tensor) -> None:

@@ -1,5 +1,7 @@
 """AugMix: its operations against PIL, which the paper used, and properties of the mixture."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from rlnet.data.augmix import OPERATIONS, AugMixConfig, augmix
+from rlnet.data.corruptions import CORRUPTIONS, EXTRA
 from rlnet.data.randomness import generator
 
 SIZES = [(32, 32), (64, 64), (48, 40)]
@@ -38,6 +41,13 @@ def test_operations_are_the_papers_without_those_that_resemble_corruptions() -> 
     rigid = {"rotate", "shear_x", "shear_y", "translate_x", "translate_y"}
     assert set(OPERATIONS) == {"autocontrast", "equalize", "posterize", "solarize"} | rigid
     assert not {"color", "contrast", "brightness", "sharpness"} & set(OPERATIONS)
+
+
+def test_training_uses_no_corruption_of_the_test() -> None:
+    """Neither by name, nor by what making training batches imports."""
+    assert not {*CORRUPTIONS, *EXTRA} & set(OPERATIONS)
+    code = "import sys, rlnet.data.batches; print([name for name in sys.modules if 'corrupt' in name])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,41 +1,32 @@
-"""The corruptions against independent references, on one image or by statistics, and their common properties."""
+"""What all corruptions have in common, how they grow with severity, and their parts against independent references.
 
-import colorsys
+test_corruption_references.py computes each corruption as a whole a second way.
+"""
+
 import math
-from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from rlnet.data.corruptions import CORRUPTIONS, EXTRA, corrupt
+from rlnet.data.corruptions import CORRUPTIONS, EXTRA, SEVERITIES, corrupt
 from rlnet.data.corruptions.blur import soft_disk
-from rlnet.data.corruptions.constants import CONSTANTS
-from rlnet.data.corruptions.elastic import affine_places, sample
+from rlnet.data.corruptions.constants import CONSTANTS, constants
+from rlnet.data.corruptions.elastic import affine_places, sample, smooth_moves
 from rlnet.data.corruptions.glass import neighbours, sources
 from rlnet.data.corruptions.motion import smear
 from rlnet.data.corruptions.plasma import plasma
 from rlnet.data.corruptions.separable import gaussian_filter, zoom
 
 ALL = CORRUPTIONS + EXTRA
-SEVERITIES = range(1, 6)
 LEVEL = 1 / 255
-# The benchmark's own constants do not rise for these: moves shrink while blurs grow, frost hides the image it
-# brightened, saturation first falls and then rises, water turns to mud.
+# By the benchmark's own constants these change the image less at some severity than at the one below: glass blurs away the
+# moves it made, frost hides the image that it brightened, elastic anchors move less while the sheet stretches more, water turns
+# to mud, saturation first falls and then rises. Real photographs (CIFAR-10) order the severities as the images here do.
 NOT_MONOTONE = {"glass_blur", "frost", "elastic_transform", "spatter", "saturate"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Many tiny operations: on a busy machine torch's threads would wait for each other far longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -56,26 +47,6 @@ def smooth_images(count: int, height: int, width: int) -> Tensor:
 
 def random_image(side: int = 32) -> Tensor:
     return torch.randint(256, (1, 3, side, side), generator=seeded(2)) / 255
-
-
-def levels(image: Tensor) -> np.ndarray:
-    """(1, 3, H, W) floats as (H, W, 3) uint8."""
-    return (image[0] * 255).round().to(torch.uint8).movedim(0, -1).contiguous().numpy()
-
-
-def per_pixel(image: Tensor, change: Callable[[float, float, float], tuple[float, float, float]]) -> Tensor:
-    """Applies change(h, s, v) -> (h, s, v) to every pixel through Python's colorsys."""
-    out = np.empty((*image.shape[2:], 3))
-    for place in np.ndindex(*image.shape[2:]):
-        out[place] = colorsys.hsv_to_rgb(*change(*colorsys.rgb_to_hsv(*image[0, :, *place].tolist())))
-    return torch.from_numpy(out).movedim(-1, 0)[None].float()
-
-
-def assert_truncated(corrupted: Tensor, exact: Tensor) -> None:
-    """corrupted is exact (floats), cut off to the 8-bit grid: below by less than a level."""
-    gap = exact.clamp(0, 1) - corrupted
-    assert gap.min() > -0.01 * LEVEL
-    assert gap.max() < 1.01 * LEVEL
 
 
 # Common properties
@@ -115,13 +86,48 @@ def test_images_of_a_batch_and_seeds_differ(name: str) -> None:
     assert not torch.equal(first, corrupt(twins, name, 3, generator=seeded(1)))
 
 
+def changes(images: Tensor, name: str) -> list[float]:
+    """The mean change of a value at each severity."""
+    return [(corrupt(images, name, s, generator=seeded()) - images).abs().mean().item() for s in SEVERITIES]
+
+
 @pytest.mark.parametrize("side", [32, 64])
 @pytest.mark.parametrize("name", sorted(set(ALL) - NOT_MONOTONE))
 def test_change_does_not_fall_with_severity(name: str, side: int) -> None:
+    found = changes(smooth_images(32, side, side), name)
+    assert found == sorted(found)
+    assert found[0] > 0
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_what_grows_with_severity_where_the_change_does_not(side: int) -> None:
     images = smooth_images(32, side, side)
-    changes = [(corrupt(images, name, s, generator=seeded()) - images).abs().mean().item() for s in SEVERITIES]
-    assert changes == sorted(changes)
-    assert changes[0] > 0
+    found = {name: changes(images, name) for name in NOT_MONOTONE}
+    assert all(values != sorted(values) for values in found.values())
+
+    water, mud = found["spatter"][:3], found["spatter"][3:]
+    less, more = found["saturate"][:2], found["saturate"][2:]
+    assert all(values == sorted(values) for values in (water, mud, less, more))
+
+    def corrupted(x: Tensor, name: str) -> list[Tensor]:
+        return [corrupt(x, name, severity, generator=seeded()) for severity in SEVERITIES]
+
+    detail = [x.diff(dim=3).abs().mean().item() for x in corrupted(torch.rand(images.shape, generator=seeded()), "glass_blur")]
+    for blurs in (detail[:3], detail[3:]):
+        assert blurs == sorted(blurs, reverse=True)
+
+    frosted, ice = corrupted(images, "frost"), corrupted(torch.zeros_like(images), "frost")
+    brightness = [x.mean().item() for x in ice]
+    left_of_the_images = [(x - y).std().item() for x, y in zip(frosted, ice, strict=True)]
+    assert brightness == sorted(brightness)
+    assert left_of_the_images == sorted(left_of_the_images, reverse=True)
+
+    rows = [[side * part for part in constants("elastic_transform", images, severity)] for severity in SEVERITIES]
+    stretch = [smooth_moves(images, strength, sigma, seeded()).std().item() for strength, sigma, _ in rows]
+    anchors = [reach for *_, reach in rows]
+    assert stretch == sorted(stretch)
+    assert stretch[0] == 0
+    assert anchors == sorted(anchors, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -167,17 +173,6 @@ def test_noise_statistics(severity: int) -> None:
 # Blur
 
 
-@pytest.mark.parametrize("severity", SEVERITIES)
-def test_defocus_is_opencvs_filter(severity: int) -> None:
-    radius, alias = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1))[severity - 1]
-    x, y = np.meshgrid(np.arange(-8, 9), np.arange(-8, 9))
-    disk = (x**2 + y**2 <= radius**2).astype(np.float32)
-    kernel = cv2.GaussianBlur(disk / disk.sum(), (3, 3), sigmaX=alias)
-    image = random_image()
-    exact = cv2.filter2D(image[0].movedim(0, -1).numpy(), -1, kernel)
-    assert_truncated(corrupt(image, "defocus_blur", severity, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None])
-
-
 @pytest.mark.parametrize("radius", [0.3, 3.0, 10.5])
 def test_soft_disk_sums_to_one(radius: float) -> None:
     assert soft_disk(radius, 0.5).sum() == pytest.approx(1, abs=1e-6)
@@ -189,12 +184,6 @@ def test_gaussian_filter_is_scipys(sigma: float, truncate: float, edge: str) -> 
     mode = {"nearest": "nearest", "mirror": "reflect"}[edge]
     expected = ndimage.gaussian_filter(image.numpy(), (0, sigma, sigma), truncate=truncate, mode=mode)
     torch.testing.assert_close(gaussian_filter(image, sigma, truncate=truncate, edge=edge), torch.from_numpy(expected))
-
-
-def test_gaussian_blur_is_opencvs() -> None:
-    image = random_image()
-    exact = cv2.GaussianBlur(image[0].movedim(0, -1).numpy(), (9, 9), 1, borderType=cv2.BORDER_REPLICATE)
-    assert_truncated(corrupt(image, "gaussian_blur", 5, generator=seeded()), torch.from_numpy(exact).movedim(-1, 0)[None])
 
 
 @pytest.mark.parametrize("reach", [1, 2, 3])
@@ -237,15 +226,6 @@ def scipys_zoom(image: Tensor, factor: float) -> Tensor:
 def test_zoom_is_scipys(factor: float) -> None:
     image = random_image()[0, 0]
     torch.testing.assert_close(zoom(image, factor), scipys_zoom(image, factor), atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("severity", SEVERITIES)
-def test_zoom_blur_is_the_mean_over_numpys_range(severity: int) -> None:
-    image = random_image()
-    factors = np.arange(1, (1.06, 1.11, 1.16, 1.21, 1.26)[severity - 1], 0.01)
-    zooms = [torch.stack([scipys_zoom(channel, factor) for channel in image[0]]) for factor in factors.tolist()]
-    exact = (image + sum(zooms)) / (len(factors) + 1)
-    assert_truncated(corrupt(image, "zoom_blur", severity, generator=seeded()), exact)
 
 
 # Weather
@@ -293,19 +273,6 @@ def test_spatter_changes_few_pixels_towards_its_colour() -> None:
 # Digital
 
 
-@pytest.mark.parametrize("severity", SEVERITIES)
-def test_brightness_and_saturate_are_colorsyss(severity: int) -> None:
-    image = random_image(8)
-    image[0, :, :2] = image[0, :1, :2]  # gray rows
-    image[0, :, 2] = 0
-    offset = (0.05, 0.1, 0.15, 0.2, 0.3)[severity - 1]
-    factor, shift = ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))[severity - 1]
-    brighter = per_pixel(image, lambda h, s, v: (h, s, min(v + offset, 1)))
-    assert_truncated(corrupt(image, "brightness", severity, generator=seeded()), brighter)
-    saturated = per_pixel(image, lambda h, s, v: (h, min(factor * s + shift, 1), v))
-    assert_truncated(corrupt(image, "saturate", severity, generator=seeded()), saturated)
-
-
 def test_contrast_by_hand() -> None:
     image = torch.zeros(1, 3, 8, 8)
     image[0, 0, :4] = 0.8  # the first channel's mean is 0.4
@@ -314,25 +281,6 @@ def test_contrast_by_hand() -> None:
     assert corrupted[0].unique().tolist() == pytest.approx([51 / 255, 153 / 255])  # 0.2 and 0.6
     assert corrupted[1].unique().tolist() == pytest.approx([127 / 255])
     assert corrupted[2].max() == 0
-
-
-@pytest.mark.parametrize("side", [32, 64])
-@pytest.mark.parametrize("severity", SEVERITIES)
-def test_pixelate_is_pillows_box(severity: int, side: int) -> None:
-    image = random_image(side)
-    fraction = {32: (0.95, 0.9, 0.85, 0.75, 0.65), 64: (0.9, 0.8, 0.7, 0.6, 0.5)}[side][severity - 1]
-    small = Image.fromarray(levels(image)).resize((int(side * fraction),) * 2, Image.Resampling.BOX)
-    expected = np.asarray(small.resize((side, side), Image.Resampling.BOX))
-    assert np.array_equal(levels(corrupt(image, "pixelate", severity, generator=seeded())), expected)
-
-
-@pytest.mark.parametrize("severity", SEVERITIES)
-def test_jpeg_is_opencvs(severity: int) -> None:
-    image = smooth_images(1, 32, 32)
-    quality = (80, 65, 58, 50, 40)[severity - 1]
-    _, stream = cv2.imencode(".jpg", levels(image)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    expected = cv2.imdecode(stream, cv2.IMREAD_COLOR)[..., ::-1]
-    assert np.array_equal(levels(corrupt(image, "jpeg_compression", severity, generator=seeded())), expected)
 
 
 @pytest.mark.parametrize(("repeat_border", "mode"), [(True, "reflect"), (False, "mirror")])
