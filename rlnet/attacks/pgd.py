@@ -1,4 +1,4 @@
-"""Projected gradient descent (Madry et al. 2018, arXiv:1706.06083, Sec. 2.1)."""
+"""Projected gradient descent in training (Madry et al. 2018, arXiv:1706.06083, Sec. 2.1)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from fractions import Fraction
 import torch
 from jsonargparse.typing import register_type
 from torch import Tensor
+
+from rlnet.attacks.attack import ball
 
 
 class Pixels(float):
@@ -60,7 +62,7 @@ def pgd_linf(loss: Callable[[Tensor], Tensor], x: Tensor, attack: AttackConfig, 
     network's parameters ask for none and its statistics stay. x: (B, C, H, W) in [0, 1]. noise: u ~ U(0, 1) of the same
     shape. Returns detached images of the same shape.
     """
-    low, high = (x - attack.eps).clamp_(min=0), (x + attack.eps).clamp_(max=1)
+    low, high = ball(x, attack.eps)
     x_adv = torch.lerp(x - attack.eps, x + attack.eps, noise).clamp_(low, high)
     for _ in range(attack.steps):
         x_adv.requires_grad_(True)
