@@ -1,16 +1,23 @@
-"""A trained network as a file: `rlnet.load("runs/digits/relu-50k/student")` builds it again, masks and all."""
+"""A trained network as a file: `rlnet.load("runs/digits/relu-50k/student")` builds it again, masks, switch and all."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
 from masks import Masks, find_sites, get_masks, linearize
-from rlnet.models import ModeNetwork, NetworkConfig, build
+from masks.atomic_file import write_atomically
+from rlnet.attacks import AttackConfig, Pixels
+from rlnet.data import DataConfig
+from rlnet.models import ModeNetwork, NetworkConfig, Switch, build
 from rlnet.training import checkpoint
+
+SWITCH_FILE = "switch.json"
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,64 @@ def find(path: str | Path) -> Path:
 def load(path: str | Path, device: torch.device | str = "cpu") -> ModeNetwork:
     """The trained network of a stage folder or checkpoint file, in eval mode: `network(x, mode="normal")` gives logits.
 
-    x: images (B, C, H, W) in [0, 1]. Raises ValueError for a file that is missing, damaged or not of this program; nothing
-    in it is executed.
+    x: images (B, C, H, W) in [0, 1]. Mode "auto" is ready where the network has been calibrated. Raises ValueError for a file
+    that is missing, damaged or not of this program; nothing in it is executed.
     """
-    file = find(path)
-    return from_content(checkpoint.load(file, device), file)[0].to(device)
+    return load_with_facts(path, device)[0].to(device)
 
 
-def load_with_facts(path: str | Path) -> tuple[ModeNetwork, Facts]:
+def load_with_facts(path: str | Path, device: torch.device | str = "cpu") -> tuple[ModeNetwork, Facts]:
     """The trained network and what it was made for, from a stage folder or checkpoint file."""
     file = find(path)
-    return from_content(checkpoint.load(file), file)
+    network, facts = from_content(checkpoint.load(file, device), file)
+    network.switch = read_switch(file.parent)
+    return network, facts
+
+
+def read_switch(folder: Path) -> Switch | None:
+    """The automatic switch that was calibrated for the network in a folder, if one was. Raises ValueError."""
+    file = folder / SWITCH_FILE
+    if not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_text())
+        return Switch(found["score"], float(found["threshold"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} is damaged ({error}); delete it, and run python -m rlnet.calibrate again") from error
+
+
+def write_switch(folder: Path, about: dict[str, Any]) -> None:
+    """Keeps a switch's score and threshold, and how it was calibrated, beside the network's checkpoint."""
+    write_atomically(folder / SWITCH_FILE, lambda file: file.write(json.dumps(about, indent=2).encode() + b"\n"))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a network was trained on: its data, the attack of its training, and the seed that split the data."""
+
+    data: DataConfig
+    attack: AttackConfig
+    seed: int
+
+
+def origin_of(path: str | Path, facts: Facts) -> Origin:
+    """What the stage folder of a network says of its training; without one, the data set's name and defaults.
+
+    Raises ValueError where the folder's config.yaml is damaged.
+    """
+    file = find(path).with_name("config.yaml")
+    if not file.exists():
+        name, _, root = facts.dataset.partition(":")
+        return Origin(DataConfig(name, root or DataConfig.root), AttackConfig(), 0)
+    try:
+        found = yaml.safe_load(file.read_text())
+        attack = found["attack"]
+        lengths = {name: Pixels(attack[name]) for name in ("eps", "step_size")}
+        return Origin(DataConfig(**found["data"]), AttackConfig(**attack | lengths), found["seed"])
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{file} is damaged ({type(error).__name__}: {error}); copy it from another stage of this run"
+        ) from error
 
 
 def masks_of(network: ModeNetwork, sites: dict[str, tuple[int, int, int]]) -> Masks:

@@ -8,8 +8,10 @@ import torch
 
 from rlnet.models.batch_norm import BatchNormKind
 from rlnet.models.batch_norm import frozen as frozen
+from rlnet.models.network import MODES as MODES
 from rlnet.models.network import ModeNetwork as ModeNetwork
 from rlnet.models.resnet import BLOCKS, ResNet
+from rlnet.models.switch import Switch as Switch
 from rlnet.models.wide_resnet import WideResNet
 
 

@@ -121,8 +121,8 @@ def frozen(network: nn.Module, mode: str, dtype: torch.dtype | None = None) -> I
     training = {module: module.training for module in network.modules()}
     gradients = {parameter: parameter.requires_grad for parameter in network.parameters()}
     norms = {module: module.path for module in network.modules() if isinstance(module, ModeBatchNorm2d)}
-    device = next(network.parameters()).device.type
     if dtype is None:
+        device = next(network.parameters()).device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     try:
         network.eval().requires_grad_(False)

@@ -4,16 +4,21 @@ import torch
 from torch import Tensor, nn
 
 from rlnet.models.batch_norm import ModeBatchNorm2d, NormedConv2d
+from rlnet.models.switch import Switch
+
+MODES = ("normal", "adversarial", "auto")
 
 
 class ModeNetwork(nn.Module):
     """Base of the networks: normalises its input, then computes `logits` along the batch-norm path of a mode.
 
     mean, std: per channel, of [0, 1] pixels. A subclass defines `logits(x)` and `stage_sites`, the names of the ReLU sites
-    at which its stages end.
+    at which its stages end. switch: how mode "auto" chooses between the other two; None until it is calibrated.
     """
 
     stage_sites: tuple[str, ...]
+    switch: Switch | None = None
+    chosen_mode = "normal"
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()
@@ -26,11 +31,47 @@ class ModeNetwork(nn.Module):
             if isinstance(module, ModeBatchNorm2d):
                 module.take(mode)
 
-    def forward(self, x: Tensor, mode: str = "normal") -> Tensor:
-        """Logits (B, K) of images x (B, C, H, W) in [0, 1]. mode: "normal" or "adversarial", or in training a view."""
-        if not self.is_frozen:
-            self.take(mode)
+    def mode(self, mode: str) -> "ModeNetwork":
+        """Fixes the mode of all calls that name none: "normal", "adversarial" or "auto". Returns the network itself."""
+        self._check_mode(mode)
+        self.chosen_mode = mode
+        return self
+
+    def forward(self, x: Tensor, mode: str | None = None) -> Tensor:
+        """Logits (B, K) of images x (B, C, H, W) in [0, 1].
+
+        mode: "normal", "adversarial", "auto" (each image as `switch` says), or in training a view; None is the mode that
+        `mode` fixed, "normal" at first. Raises ValueError for another word, and for "auto" without a switch or in training.
+        """
+        mode = mode or self.chosen_mode
+        if self.is_frozen:
+            return self._normalised_logits(x)
+        if mode == "auto":
+            return self._switched(x)
+        self.take(mode)
+        return self._normalised_logits(x)
+
+    def _switched(self, x: Tensor) -> Tensor:
+        """Logits of the path that each image takes. Both paths compute every image, so the time tells nothing of the choice."""
+        self._check_mode("auto")
+        if self.training:
+            raise ValueError('mode "auto" is for a trained network; call eval() first')
+        return self.switch.logits(self.forward(x, "normal"), self.forward(x, "adversarial"))
+
+    def _check_mode(self, mode: str) -> None:
+        if mode not in MODES:
+            raise ValueError(f"there is no mode {mode!r}; use one of {', '.join(MODES)}")
+        if mode == "auto" and self.switch is None:
+            raise ValueError('mode "auto" needs a threshold; calibrate one (python -m rlnet.calibrate), or set network.switch')
+
+    def _normalised_logits(self, x: Tensor) -> Tensor:
         return self.logits((x - self.mean) / self.std)
+
+    @property
+    def has_two_paths(self) -> bool:
+        """Whether the modes differ: false where all views share one batch-norm path."""
+        routes = [module.routes for module in self.modules() if isinstance(module, ModeBatchNorm2d)]
+        return any(route["normal"] != route["adversarial"] for route in routes)
 
     @property
     def is_frozen(self) -> bool:
