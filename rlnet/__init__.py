@@ -2,7 +2,7 @@
 
     import rlnet
     student = rlnet.load("runs/digits/relu-50k/student")
-    logits = student(images, mode="normal")
+    logits = student(images, mode="normal")  # or "adversarial", or "auto", by prediction confidence
 
 Shapes use the same letters everywhere: B images, C channels, H W map, K classes, S ReLU sites. Images are float [0, 1].
 """

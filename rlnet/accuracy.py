@@ -1,12 +1,10 @@
 """The accuracy of a network on images as they are, corrupted, or attacked."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from rlnet.attacks import AttackConfig, pgd_linf
 from rlnet.data import ImageSet
@@ -47,14 +45,12 @@ def hits(
     compute: Compute,
     *,
     attack: AttackConfig | None = None,
-    change: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     seed: int = 0,
-    advance: Callable[[], None] | None = None,
 ) -> Hits:
     """How many images the network classifies correctly in one mode; the work is shared by the ranks.
 
-    attack: PGD on the cross-entropy of that mode's own path. change: what happens to the images (B, C, H, W) first, given a
-    CPU generator. Random numbers depend on the seed and a batch's place in the set only, not on the ranks or the network.
+    attack: PGD on the cross-entropy of that mode's own path, whose last images count, as in training; `rlnet.evaluate` measures
+    more strictly. Random numbers depend on the seed and a batch's place in the set only, not on the ranks or the network.
     """
     correct = torch.zeros((), dtype=torch.int64, device=compute.device)
     ranks, rank = distributed.world_size(), distributed.rank()
@@ -62,8 +58,6 @@ def hits(
         for x, labels, index in evaluation_batches(images, BATCH, rank, ranks):
             state = np.random.SeedSequence((seed, int(index[0]))).generate_state(1, np.uint64)[0] >> 1
             generator = torch.Generator().manual_seed(int(state))
-            if change is not None:
-                x = change(x, generator)
             noise = torch.rand(x.shape, generator=generator) if attack is not None else None
             x = x.to(compute.device).contiguous(memory_format=torch.channels_last)
             labels = labels.to(compute.device)
@@ -71,8 +65,6 @@ def hits(
                 noise = noise.to(compute.device).contiguous(memory_format=torch.channels_last)
                 x = pgd_linf(lambda x_adv, y=labels: F.cross_entropy(network(x_adv).float(), y), x, attack, noise)
             correct += (network(x).argmax(dim=1) == labels).sum()
-            if advance is not None:
-                advance()
     return Hits(int(distributed.sum_over_ranks(correct)), len(images))
 
 

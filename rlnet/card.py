@@ -14,8 +14,8 @@ from masks import Masks
 PACKAGES = ("torch", "torchvision", "numpy", "albumentations", "onnx", "onnxruntime")
 
 
-def provenance(seed: int, device: torch.device) -> dict[str, object]:
-    """Seed, command, commit, versions and hardware."""
+def provenance(seed: int, device: torch.device, also: tuple[str, ...] = ()) -> dict[str, object]:
+    """Seed, command, commit, versions and hardware. also: names of further packages that the result depends on."""
     hardware = {"device": device.type, "processor": _processor(), "threads": torch.get_num_threads()}
     if device.type == "cuda":
         hardware["accelerator"] = torch.cuda.get_device_name(device)
@@ -23,7 +23,7 @@ def provenance(seed: int, device: torch.device) -> dict[str, object]:
         "seed": seed,
         "command": _command(),
         "commit": _commit(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in (*PACKAGES, *also)}},
         "hardware": hardware,
     }
 

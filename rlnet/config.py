@@ -8,6 +8,7 @@ from typing import Any, Literal
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.data.augmix import AugMixConfig
+from rlnet.evaluation.settings import EvaluationConfig
 from rlnet.models import NetworkConfig
 from rlnet.models.batch_norm import View
 from rlnet.training.distillation import DistillationConfig
@@ -42,28 +43,6 @@ class SearchConfig(TrainConfig):
         super().__post_init__()
         if not 0 < self.density <= 1:
             raise ValueError(f"search.density is {self.density}; it is a fraction of the weights, above 0 and at most 1")
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """The evaluation on the test set, at the end of stages 1 and 3.
-
-    Args:
-        attacks: pgd-7 is PGD with the training attack's eps and step size and 7 steps; the first one is the table's AdvA.
-        corruptions: measure the accuracy on the fifteen common corruptions at five severities.
-        corruption_limit: at most this many test images for the corruptions.
-        attack_limit: at most this many test images for each attack.
-    """
-
-    attacks: tuple[str, ...] = ("pgd-7", "pgd-20")
-    corruptions: bool = True
-    corruption_limit: int | None = None
-    attack_limit: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("corruption_limit", "attack_limit"):
-            if (limit := getattr(self, name)) is not None and limit < 1:
-                raise ValueError(f"evaluation.{name} is {limit}; give at least 1 image, or null for all")
 
 
 @dataclass(frozen=True)

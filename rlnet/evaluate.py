@@ -1,125 +1,199 @@
-"""The three accuracies of a trained network: clean (CA), naturally corrupted (NPA) and adversarial (AdvA).
+"""How robust a network is: clean, corrupted and attacked images, both modes, and the automatic switch between them.
 
     python -m rlnet.evaluate runs/digits/relu-50k/student
+    python -m rlnet.evaluate runs/digits/relu-50k/student --mode auto --attacks pgd-20,autoattack --limit 500
 
-RLNet (Sarkar et al. 2024), Sec. 3.1: CA and NPA in mode normal, AdvA in mode adversarial under PGD on that mode's own path.
+Leaves card.json and pictures in the folder `evaluation` of the stage. From Python `evaluate` takes any torch module.
+docs/evaluation.md says what each number means and what the warnings tell.
 """
 
-import re
 import sys
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from rich.console import Console
+import torch
+from torch import nn
 
-from rlnet.accuracy import hits, random_part
-from rlnet.attacks import AttackConfig
+from rlnet.attacks import ROBUST, AttackConfig, Classifier
+from rlnet.card import provenance
 from rlnet.cli import command
-from rlnet.config import EvaluationConfig
-from rlnet.data import DataConfig, Dataset, load
-from rlnet.data.corruptions import CORRUPTIONS, corrupt
-from rlnet.models import ModeNetwork
-from rlnet.progress import bar
-from rlnet.report import accuracy_table
-from rlnet.trained import load_with_facts
+from rlnet.config import plain
+from rlnet.data import DataConfig, ImageSet, load
+from rlnet.data.batches import evaluation_batch
+from rlnet.data.corrupted_sets import CorruptedSet, official
+from rlnet.evaluation import cards, suspicions
+from rlnet.evaluation.journal import Journal
+from rlnet.evaluation.paths import fingerprint, has_two_paths, open_paths
+from rlnet.evaluation.plan import Source, full_parts, outcomes
+from rlnet.evaluation.settings import FullConfig, step_fraction
+from rlnet.evaluation.shown import show, write
+from rlnet.evaluation.switching import calibrate
+from rlnet.evaluation.work import Part, do
+from rlnet.trained import find, load_with_facts, origin_of
 from rlnet.training import distributed
-from rlnet.training.device import Compute, resolve
-
-SEVERITIES = (1, 2, 3, 4, 5)
-
-
-def named_attack(name: str, training: AttackConfig) -> AttackConfig:
-    """The attack of a name such as pgd-20: PGD of so many steps with the training attack's eps and step size."""
-    match = re.fullmatch(r"pgd-([1-9]\d*)", name)
-    if match is None:
-        raise ValueError(f"the attack {name!r} is not known; write pgd- and its number of steps, for instance pgd-20")
-    return replace(training, steps=int(match[1]))
+from rlnet.training.device import resolve
 
 
 def evaluate(
-    network: ModeNetwork,
-    dataset: Dataset,
-    config: EvaluationConfig,
-    attack: AttackConfig,
-    compute: Compute,
+    network: nn.Module,
+    test: ImageSet,
+    config: FullConfig | None = None,
+    *,
+    attack: AttackConfig | None = None,
+    dataset: str = "",
+    held_out: ImageSet | None = None,
+    corrupted: CorruptedSet | None = None,
+    source: nn.Module | None = None,
+    folder: Path | None = None,
+    device: torch.device | str = "cpu",
     seed: int = 0,
-    name: str = "evaluate",
-) -> tuple[dict, dict]:
-    """The accuracies on the test set, fractions of 1, and what they rest on (image counts, 95% intervals, each corruption).
+) -> dict[str, Any]:
+    """Everything `config` asks for about a network, as the body of a card.
 
-    NPA is the mean over the corruptions of the mean over five severities; None when it was not asked for.
+    network: any torch module from images (B, C, H, W) in [0, 1] to logits (B, K). One of other code has one path, which is
+    called "normal". test: ImageSet(images uint8 or float in [0, 1] (N, C, H, W), labels int64 (N,)). attack: eps and step size,
+    where the configuration names no eps; by default 8/255 and a quarter of it. dataset: "tiny-imagenet" divides mCE by the
+    baseline's errors. held_out: images to calibrate the automatic switch on. corrupted: the benchmark's own files. source:
+    another network, on which images are crafted too. folder: keeps what is done, so that the same call goes on after a kill.
+    Raises ValueError for what does not fit together.
     """
-    attacks = {attack_name: named_attack(attack_name, attack) for attack_name in config.attacks}
-    corruptions = CORRUPTIONS if config.corruptions else ()
-    part = random_part(dataset.test, config.corruption_limit)
-    attacked = random_part(dataset.test, config.attack_limit)
-    by_corruption: dict[str, list[float]] = {}
-    by_attack = {}
-    with bar(name, 1 + len(corruptions) * len(SEVERITIES) + sum(a.steps for a in attacks.values())) as progress:
-        clean = hits(network, dataset.test, "normal", compute, seed=seed)
-        progress.advance()
-        for corruption in corruptions:
-            by_corruption[corruption] = []
-            for severity in SEVERITIES:
-
-                def change(x, generator, corruption=corruption, severity=severity):
-                    return corrupt(x, corruption, severity, generator=generator)
-
-                result = hits(network, part, "normal", compute, change=change, seed=seed)
-                by_corruption[corruption].append(result.accuracy)
-                progress.advance()
-        for attack_name, its_config in attacks.items():
-            by_attack[attack_name] = hits(network, attacked, "adversarial", compute, attack=its_config, seed=seed)
-            progress.advance(its_config.steps)
-    severity_means = [sum(values) / len(values) for values in by_corruption.values()]
-    accuracy = {
-        "clean": clean.accuracy,
-        "corrupted": sum(severity_means) / len(severity_means) if severity_means else None,
-        "adversarial": {attack_name: result.accuracy for attack_name, result in by_attack.items()},
+    config, attack, device = config or FullConfig(), attack or AttackConfig(), torch.device(device)
+    if config.mode == "auto" and not has_two_paths(network):
+        raise ValueError("the network has one path, so there is nothing to switch between; leave --mode auto out")
+    if config.mode == "auto" and held_out is None:
+        raise ValueError("mode auto is calibrated on held-out images; give some")
+    eps, fraction = config.eps if config.eps is not None else attack.eps, step_fraction(attack)
+    network = network.to(device)
+    calibration: dict[str, Any] = {}
+    with open_paths(network, config.paths) as paths:
+        _check(paths.by_path[next(iter(paths.by_path))], test, device)
+        if config.mode == "auto":
+            rule, calibration = calibrate(paths, held_out, config.score, config.clean_loss, device)
+            paths = replace(paths, switch=rule)
+        probe, labels = (
+            values.to(device) for values in evaluation_batch(test, torch.arange(min(len(test), suspicions.PROBED)))
+        )
+        suspected = [s for mode in paths.modes for s in suspicions.of_classifier(mode, paths.classifier(mode), probe, labels)]
+        with _opened(source, config.paths[-1], device) as maker, Journal(folder, distributed.rank()) as journal:
+            parts = full_parts(paths, test, config, device, eps, fraction, corrupted, maker)
+            done = do(list(parts.values()), fingerprint(network), seed, journal, device, "evaluate", _note)
+    found = outcomes(dict(zip(parts, done, strict=True)), config.attacks)
+    card = {
+        "modes": {mode: cards.of_mode(found, mode, dataset) for mode in found.modes},
+        "attack": {"eps": str(eps), "step_fraction": fraction},
+        "curve": cards.curve(found),
+        "crafted": cards.crafted(found),
+        "corruptions": "made here" if corrupted is None else str(corrupted.folder.name),
+        "warnings": suspected + suspicions.of_outcomes(found),
+        "settings": plain(config),
+        "seed": seed,
     }
-    basis = {
-        "images": {"clean": clean.n, "corrupted": len(part) if corruptions else 0, "adversarial": len(attacked)},
-        "ci95": {"clean": clean.ci95, "adversarial": {name: result.ci95 for name, result in by_attack.items()}},
-        "attack": {"eps": str(attack.eps), "step_size": str(attack.step_size), "random_starts": 1},
-        "corruptions": by_corruption,
-    }
-    return accuracy, basis
+    return card | ({"switch": cards.switch(found, paths.switch, calibration)} if paths.switch else {})
+
+
+@contextmanager
+def _opened(network: nn.Module | None, path: str, device: torch.device) -> Iterator[Source | None]:
+    """A path of the network on which images are crafted, if there is one."""
+    if network is None:
+        yield None
+        return
+    with open_paths(network.to(device), (path,)) as paths:
+        yield Source(paths.by_path[path], fingerprint(network))
+
+
+def _check(classifier: Classifier, images: ImageSet, device: torch.device) -> None:
+    """Raises ValueError where the network and the images do not fit together."""
+    if not len(images):
+        raise ValueError("there are no images to evaluate on; give at least 1")
+    if isinstance(images.images, torch.Tensor) and images.images.dtype != torch.uint8:
+        low, high = images.images.amin(), images.images.amax()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"images lie in [{low:g}, {high:g}]; scale them to [0, 1]")
+    x, _ = evaluation_batch(images, torch.arange(min(len(images), suspicions.PROBED)))
+    with torch.no_grad():
+        try:
+            logits = classifier(x.to(device))
+        except RuntimeError as error:
+            raise ValueError(f"the network cannot take images of shape {tuple(x.shape[1:])} ({error})") from error
+    if logits.ndim != 2 or len(logits) != len(x):
+        raise ValueError(f"the network returns {tuple(logits.shape)} for {len(x)} images; logits (B, K) are needed")
+    low, high = int(images.labels.min()), int(images.labels.max())
+    if low < 0 or high >= logits.shape[1]:
+        raise ValueError(f"labels go from {low} to {high}, but the network tells {logits.shape[1]} classes apart")
+
+
+def _note(part: Part, found: dict[str, torch.Tensor]) -> str | None:
+    """What a finished part says of itself, beside the progress bar."""
+    if "fooled_by" in found:
+        return f"{part.name}: {(found['fooled_by'] == ROBUST).double().mean():.1%}"
+    return None
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
-    """Evaluates a trained network on a test set.
+class EvaluateConfig(FullConfig):
+    """Evaluates a trained network on a test set: both modes, corruptions, attacks, and warnings where a number may deceive.
 
     Args:
+        data: the images; by default those that the network was trained on, of which the test set is used.
+        corruption_files: the folder of CIFAR-10-C, CIFAR-100-C or Tiny-ImageNet-C; by default the one beside the data, if it is
+            there, and otherwise corruptions made here.
+        source: another checkpoint or stage folder, on which images are crafted and shown to this network (black box).
+        output: the folder of the results; by default `evaluation` beside the checkpoint.
+        seed: of the attacks' random starts and the corruptions.
         device: where to compute; auto takes a GPU if there is one.
-        seed: of the attack's random starts and the corruptions.
-        data: the images; their classes must be the network's.
-        attack: eps and step size of the attacks.
-        evaluation: what to measure.
     """
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    data: DataConfig | None = None
+    corruption_files: Path | None = None
+    source: Path | None = None
+    output: Path | None = None
     seed: int = 0
-    data: DataConfig = field(default_factory=DataConfig)
-    attack: AttackConfig = field(default_factory=AttackConfig)
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
-def evaluate_file(path: Path, config: EvaluateConfig) -> dict:
-    """The accuracies of a stage folder's or checkpoint's network; prints them as a table."""
+def evaluate_file(path: Path, config: EvaluateConfig) -> dict[str, Any]:
+    """Evaluates the network of a stage folder or checkpoint; prints the tables, writes card and pictures."""
     network, facts = load_with_facts(path)
-    dataset = load(config.data, config.seed)
+    origin = origin_of(path, facts)
+    data = config.data or origin.data
+    dataset = load(data, origin.seed)
     if dataset.classes != facts.classes or dataset.image_shape != facts.image_shape:
         raise ValueError(
             f"{path} was trained on {facts.dataset} ({len(facts.classes)} classes, images {facts.image_shape}), which "
             f"{dataset.name} is not ({len(dataset.classes)} classes, images {dataset.image_shape}); choose it with --data.name"
         )
+    source = None
+    if config.source is not None:
+        source, its_facts = load_with_facts(config.source)
+        if (its_facts.classes, its_facts.image_shape) != (facts.classes, facts.image_shape):
+            raise ValueError(
+                f"images made on {config.source} ({len(its_facts.classes)} classes, images {its_facts.image_shape}) cannot be "
+                f"shown to {path} ({len(facts.classes)} classes, images {facts.image_shape}); name a network of the same data"
+            )
     compute = resolve(config.device, "fp32", distributed.local_rank())
-    accuracy, basis = evaluate(network.to(compute.device), dataset, config.evaluation, config.attack, compute, config.seed)
+    folder = config.output or find(path).parent / "evaluation"
+    card = evaluate(
+        network,
+        dataset.test,
+        config,
+        attack=origin.attack,
+        dataset=dataset.name,
+        held_out=dataset.validation,
+        corrupted=official(data, dataset.classes, dataset.image_shape, config.corruption_files),
+        source=source,
+        folder=folder,
+        device=compute.device,
+        seed=config.seed,
+    )
+    about = {"kind": "evaluation", "path": str(path), "dataset": facts.dataset, "network": plain(facts.network)}
+    card = about | card | provenance(config.seed, compute.device)
     if distributed.rank() == 0:
-        Console().print(accuracy_table({str(path): accuracy}))
-    return {"accuracy": accuracy, "evaluation": basis}
+        write(card, folder)
+        show(card, folder)
+    return card
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from masks import (
@@ -19,7 +20,7 @@ from rlnet.accuracy import hits
 from rlnet.config import Config, plain, stage_config
 from rlnet.data import Dataset, load
 from rlnet.data.batches import TrainingBatches, default_workers
-from rlnet.evaluate import evaluate, named_attack
+from rlnet.evaluation.paper import paper_accuracies
 from rlnet.models import ModeNetwork
 from rlnet.trained import Facts, find, from_content
 from rlnet.training import checkpoint, distributed
@@ -35,8 +36,6 @@ class Experiment:
     def __init__(self, config: Config):
         self.config = config
         self.compute = resolve(config.device, config.precision, distributed.local_rank())
-        for name in config.evaluation.attacks:
-            named_attack(name, config.attack)
         self.data: Dataset = load(config.data, config.seed)
         dataset = config.data.name if config.data.name != "folder" else f"folder:{config.data.root}"
         self.facts = Facts(
@@ -138,11 +137,10 @@ class Experiment:
             found["adversarial_accuracy"] = result.accuracy
         return found
 
-    def evaluate(self, network: ModeNetwork, name: str) -> tuple[dict, dict]:
-        """The test accuracies and what they rest on (`rlnet.evaluate`); fp32 whatever the training used."""
-        compute = type(self.compute)(self.compute.device, "fp32")
-        config = self.config
-        return evaluate(network, self.data, config.evaluation, config.attack, compute, config.seed, name)
+    def evaluate(self, network: ModeNetwork, name: str, folder: Path | None = None) -> tuple[dict, dict]:
+        """The test accuracies and what they rest on; fp32 whatever the training used. folder: of the stage, to resume in."""
+        config, device = self.config, self.compute.device
+        return paper_accuracies(network, self.data.test, config.evaluation, config.attack, device, config.seed, name, folder)
 
     def evaluation_settings(self) -> dict[str, Any]:
         """What an evaluation's numbers depend on beside the network."""

@@ -4,7 +4,7 @@
 
 Runs whatever stages are missing: the teacher (`rlnet.teacher`), the masks (`rlnet.mask_search`), and stage 3, which trains the
 student under its fixed masks on Eq. 7 of RLNet (Sarkar et al. 2024, Sec. 2.4.3). Leaves
-`runs/<experiment>/relu-<budget>/student/` with card.json, student.onnx, best.pt and plots.
+`runs/<experiment>/relu-<budget>/student/` with card.json, student.onnx, best.pt, switch.json (mode "auto") and plots.
 """
 
 import sys
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from masks import count_kept, get_masks
 from rlnet import mask_search
+from rlnet.calibrate import calibrate_network
 from rlnet.card import provenance, relu_counts
 from rlnet.cli import command
 from rlnet.config import Config, plain
@@ -22,7 +23,7 @@ from rlnet.export import export
 from rlnet.models import ModeNetwork, frozen
 from rlnet.plots import draw
 from rlnet.report import show
-from rlnet.trained import from_content, to_content
+from rlnet.trained import from_content, read_switch, to_content
 from rlnet.training import distributed
 from rlnet.training.distillation import StudentObjective
 from rlnet.training.loop import fit
@@ -57,9 +58,11 @@ def run(experiment: Experiment) -> Student:
             )
     student, _ = from_content(folder.load_best(compute.device), folder.path / "best.pt")
     student = student.to(compute.device)
+    student.switch = read_switch(folder.path)
     card = folder.read_card() if folder.complete else {}
     if card.get("evaluation", {}).get("settings") != experiment.evaluation_settings():
         card = _card(experiment, student, teacher_card)
+        calibrate_network(student, experiment.data.validation, folder.path)
         if distributed.rank() == 0:
             export(student, experiment.facts.image_shape, folder.path / "student.onnx", "normal")
             draw(folder.path)
@@ -69,7 +72,7 @@ def run(experiment: Experiment) -> Student:
 
 def _card(experiment: Experiment, student: ModeNetwork, teacher_card: dict) -> dict:
     started = time.monotonic()
-    accuracy, basis = experiment.evaluate(student, "student test")
+    accuracy, basis = experiment.evaluate(student, "student test", experiment.student_folder.path)
     training = sum(metrics["seconds"] for metrics in experiment.student_folder.read_metrics())
     masks_card = experiment.masks_folder.read_card()
     masks = get_masks(student)

@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from rlnet.training import distributed
 
@@ -33,15 +41,18 @@ class Bar:
 
 
 @contextmanager
-def bar(name: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """A progress bar over `total` units of which `done` are there already. Only the first rank shows one."""
+def bar(name: str, total: int, done: int = 0, *, as_percentage: bool = False) -> Iterator[Bar]:
+    """A progress bar over `total` units of which `done` are there already. Only the first rank shows one.
+
+    as_percentage: units mean nothing to people; show how much of the whole is done.
+    """
     if distributed.rank() != 0 or not console.is_terminal:
         yield Bar(name, total, done, None)
         return
     columns = (
         TextColumn("{task.description:<12}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn() if as_percentage else MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rlnet.cli import command
+from rlnet.evaluation import shown
 from rlnet.plots import draw
 
 
@@ -92,16 +93,28 @@ def read_card(file: Path) -> dict:
     return card if isinstance(card, dict) else {}
 
 
+def evaluations(path: Path) -> dict[str, dict]:
+    """The evaluation cards in the folders of a folder of cards, by "FOLDER, NAME"; their files are evaluation-NAME.json."""
+    files = sorted(path.glob("*/evaluation-*.json"))
+    return {f"{file.parent.name}, {file.stem.partition('-')[2]}": read_card(file) for file in files}
+
+
 def report(path: Path, config: ReportConfig) -> None:
-    """Prints a student's table and draws its pictures; of a folder of cards, prints the Markdown table."""
+    """Prints a student's or an evaluation's table and draws its pictures; of a folder of cards, prints the Markdown tables."""
     cards = {file.parent.name: read_card(file) for file in sorted(path.glob("*/card.json"))}
     students = {name: card for name, card in cards.items() if card.get("kind") == "student"}
     if "student" in students:
         path, students = path / "student", {}
     if students:
         print(cards_table(students))
+        if found := evaluations(path):
+            print("\n" + shown.markdown(found))
         return
     card = read_card(path / "card.json") if (path / "card.json").exists() else {}
+    if card.get("kind") == "evaluation":
+        shown.write(card, path)
+        shown.show(card, path)
+        return
     if card.get("kind") != "student":
         raise ValueError(f"{path} is neither a finished student's folder, such as runs/digits/relu-50k, nor one of cards")
     draw(path)
@@ -110,7 +123,10 @@ def report(path: Path, config: ReportConfig) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     return command(
-        report, ReportConfig, arguments, positional={"path": (Path, "a student's or its budget's folder, or a folder of cards")}
+        report,
+        ReportConfig,
+        arguments,
+        positional={"path": (Path, "a student's, its budget's or an evaluation's folder, or a folder of cards")},
     )
 
 

@@ -75,7 +75,7 @@ def run(experiment: Experiment) -> tuple[ModeNetwork, dict]:
 
 def _card(experiment: Experiment, network: ModeNetwork) -> dict:
     started = time.monotonic()
-    accuracy, basis = experiment.evaluate(network, "teacher test")
+    accuracy, basis = experiment.evaluate(network, "teacher test", experiment.teacher_folder.path)
     training = sum(metrics["seconds"] for metrics in experiment.teacher_folder.read_metrics())
     return {
         "kind": "teacher",

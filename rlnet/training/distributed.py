@@ -6,10 +6,13 @@ Every function here does the obvious thing with one process, so that nobody else
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -48,6 +51,14 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     if world_size() > 1:
         dist.all_reduce(tensor)
     return tensor
+
+
+def gather(value: T) -> list[T]:
+    """Every rank's value, in the order of the ranks, on every rank; values are pickled."""
+    values = [value] * world_size()
+    if world_size() > 1:
+        dist.all_gather_object(values, value)
+    return values
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

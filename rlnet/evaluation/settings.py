@@ -1,0 +1,122 @@
+"""What an evaluation measures, in the words of the command line, and what those words stand for."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from rlnet.attacks import AttackConfig, GradientSign, Pixels, named
+from rlnet.attacks.ensemble import Stage
+from rlnet.data.corruptions import CORRUPTIONS, EXTRA
+from rlnet.lists import Distances, Names
+from rlnet.models.switch import Score
+
+GROUPS = {"benchmark": CORRUPTIONS, "extra": EXTRA, "all": CORRUPTIONS + EXTRA}
+PAPER_ATTACKS = Names(("pgd-7", "pgd-20", "fgsm", "apgd-ce"))
+CURVE = Distances(("2/255", "8/255", "32/255", "128/255"))
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """The evaluation on the test set.
+
+    Args:
+        attacks: fgsm, pgd-7, pgd-20x5 (5 restarts), mi-fgsm, cw, deepfool, apgd-ce, apgd-dlr, apgd-t, fab-t, square,
+            autoattack, or several in a chain, pgd-20+square; with commas between them. The first one is the table's AdvA.
+        corruptions: benchmark (the fifteen at five severities), extra (the four others), all, none, or their names.
+        limit: at most this many test images for everything.
+        corruption_limit: at most this many test images for the corruptions.
+        attack_limit: at most this many test images for each attack.
+    """
+
+    attacks: Names = Names(("pgd-7", "pgd-20"))
+    corruptions: Names = Names(("benchmark",))
+    limit: int | None = None
+    corruption_limit: int | None = None
+    attack_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("attacks", "corruptions"):
+            object.__setattr__(self, name, Names(getattr(self, name)))
+        for name in ("limit", "corruption_limit", "attack_limit"):
+            if (limit := getattr(self, name)) is not None and limit < 1:
+                raise ValueError(f"{name} is {limit}; give at least 1 image, or null for all")
+        corruption_names(self.corruptions)
+        for name in self.attacks:
+            named(name)
+
+    def limit_of(self, what: Literal["corruption", "attack"]) -> int | None:
+        """At most how many images are corrupted or attacked."""
+        limits = [limit for limit in (self.limit, getattr(self, f"{what}_limit")) if limit is not None]
+        return min(limits, default=None)
+
+
+@dataclass(frozen=True)
+class FullConfig(EvaluationConfig):
+    """An evaluation of everything that is known of a network: both modes, the curve over eps, crafted images, the switch.
+
+    Args:
+        mode: which modes to report; auto is both and the automatic switch between them.
+        attacks: fgsm, pgd-7, pgd-20x5 (5 restarts), mi-fgsm, cw, deepfool, apgd-ce, apgd-dlr, apgd-t, fab-t, square,
+            autoattack, or several in a chain, pgd-20+square; with commas between them. The first one is the table's AdvA.
+            The default are the paper's four.
+        eps: radius of the attacks in [0, 1] pixels; by default that of the network's training, or 8/255.
+        curve: the robust accuracy is also measured at these radii, with pgd-20; none leaves that out.
+        adaptive: the attack on the automatic switch, which knows it; one along the gradient's sign.
+        score: what the automatic switch goes by: agreement (how far the adversarial path believes the normal path's answer), or
+            the confidence of the normal or of the adversarial path in its own answer.
+        clean_loss: how much accuracy on clean held-out images the automatic switch may cost; sets its threshold.
+    """
+
+    mode: Literal["both", "normal", "adversarial", "auto"] = "both"
+    attacks: Names = PAPER_ATTACKS
+    eps: Pixels | None = None
+    curve: Distances = CURVE
+    adaptive: str = "pgd-50"
+    score: Score = "agreement"
+    clean_loss: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "curve", Distances(self.curve))
+        object.__setattr__(self, "eps", None if self.eps is None else Pixels(self.eps))
+        if self.eps is not None and not 0 <= self.eps <= 1:
+            raise ValueError(f"eps is a distance in [0, 1] pixels, for instance 8/255; not {self.eps}")
+        if not 0 <= self.clean_loss <= 1:
+            raise ValueError(f"clean_loss is {self.clean_loss}; it is a fraction of the accuracy, for instance 0.01")
+        if self.adaptive not in crafting(Names((self.adaptive,))):
+            raise ValueError(f"adaptive is {self.adaptive!r}; it must follow the gradient's sign, for instance pgd-50")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The batch-norm paths that this concerns."""
+        return (self.mode,) if self.mode in ("normal", "adversarial") else ("normal", "adversarial")
+
+
+def step_fraction(attack: AttackConfig) -> float:
+    """The length of the training attack's steps in units of its eps, which its attacks in evaluation take too."""
+    return float(attack.step_size / attack.eps) if attack.eps else 0.25
+
+
+def corruption_names(words: Names) -> tuple[str, ...]:
+    """The corruptions that words stand for, in the benchmark's order. Raises ValueError for an unknown one."""
+    everything = GROUPS["all"]
+    chosen: set[str] = set()
+    for word in words:
+        if word not in GROUPS and word not in everything:
+            close = get_close_matches(word, [*GROUPS, *everything], 1)
+            raise ValueError(
+                f"there is no corruption {word!r}{f', did you mean {close[0]}?' if close else ''}; "
+                f"known: {', '.join(GROUPS)}, none, {', '.join(everything)}"
+            )
+        chosen |= set(GROUPS.get(word, (word,)))
+    return tuple(name for name in everything if name in chosen)
+
+
+def crafting(attacks: Names, fraction: float = 0.25) -> dict[str, GradientSign]:
+    """Those of the attacks that can make images for other networks, by name; they then take all their steps."""
+    found = {}
+    for name in attacks:
+        stages: tuple[Stage, ...] = named(name, fraction)
+        if len(stages) == 1 and isinstance(stages[0][1], GradientSign):
+            ((_, found[name]),) = named(name, fraction, stop_early=False)
+    return found
