@@ -2,11 +2,11 @@
 
     python -m rlnet.benchmark                    times one step of each stage, and the partial ReLU alone
     python -m rlnet.benchmark --accuracy true    trains students with both kinds of steps and compares their accuracies
+    python -m rlnet.benchmark evaluate           times attacks beside torchattacks' and corruptions beside image by image
 
 The plain steps are those of `rlnet.reference`.
 """
 
-import json
 import statistics
 import sys
 from dataclasses import dataclass, field, replace
@@ -16,10 +16,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from masks.atomic_file import write_atomically
 from rlnet.card import provenance
 from rlnet.cli import command
 from rlnet.comparison.accuracy import compare, short_digits
+from rlnet.comparison.card import check_output, write_card
+from rlnet.comparison.evaluation import EvaluationBenchmarkConfig, benchmark_evaluation
 from rlnet.comparison.steps import SITE_BATCH, SITE_SHAPE, StepsConfig, time_steps
 from rlnet.config import Config
 from rlnet.training import distributed
@@ -46,8 +47,7 @@ class BenchmarkConfig(StepsConfig):
         super().__post_init__()
         if self.seeds < 2:
             raise ValueError(f"seeds is {self.seeds}; a difference of means needs at least 2")
-        if self.output is not None and not self.output.parent.is_dir():
-            raise ValueError(f"the folder of {self.output} does not exist; make it, or choose another --output")
+        check_output(self.output)
 
 
 def show_steps(card: dict[str, Any]) -> None:
@@ -109,13 +109,14 @@ def benchmark(config: BenchmarkConfig) -> dict[str, Any]:
         card = time_steps(config, compute)
         show_steps(card)
     card = {"kind": "benchmark", "precision": compute.precision, **card, **provenance(config.seed, compute.device)}
-    if config.output is not None:
-        text = json.dumps(card, indent=2) + "\n"
-        write_atomically(config.output, lambda file: file.write(text.encode()))
+    write_card(card, config.output)
     return card
 
 
 def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["evaluate"]:
+        return command(benchmark_evaluation, EvaluationBenchmarkConfig, arguments[1:])
     return command(benchmark, BenchmarkConfig, arguments)
 
 

@@ -30,7 +30,7 @@ def short_digits() -> Config:
         teacher=TrainConfig(epochs=4, batch_size=64, lr=0.1, schedule="cosine", warmup_epochs=1, validate_every=4),
         search=SearchConfig(epochs=1, batch_size=64, lr=0.02, score="mismatch"),
         finetune=TrainConfig(epochs=2, batch_size=64, lr=0.05, schedule="cosine", validate_every=2),
-        evaluation=EvaluationConfig(attacks=("pgd-7",), corruptions=False),
+        evaluation=EvaluationConfig(attacks=("pgd-7",), corruptions=()),
     )
 
 

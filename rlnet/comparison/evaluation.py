@@ -1,0 +1,134 @@
+"""How fast an evaluation is: attacks beside those of torchattacks, and corruptions in batches beside image by image.
+
+python -m rlnet.benchmark evaluate --path runs/cifar10-subset/relu-12.5k/student --output results/benchmark/evaluate.json
+"""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from rlnet.accuracy import random_part
+from rlnet.attacks import named
+from rlnet.card import provenance
+from rlnet.comparison.attacks import BATCH, their_attack, time_attack
+from rlnet.comparison.card import check_output, write_card
+from rlnet.comparison.corruptions import ALL, time_corruptions
+from rlnet.config import plain
+from rlnet.data import load
+from rlnet.data.batches import evaluation_batch
+from rlnet.data.corruptions import SEVERITIES
+from rlnet.evaluation.paths import has_two_paths
+from rlnet.evaluation.settings import corruption_names, step_fraction
+from rlnet.lists import Names
+from rlnet.progress import bar
+from rlnet.trained import load_with_facts, origin_of
+from rlnet.training import distributed
+from rlnet.training.device import resolve
+
+
+@dataclass(frozen=True)
+class EvaluationBenchmarkConfig:
+    """Times attacks beside those of torchattacks, and corruptions in batches beside image by image.
+
+    Args:
+        path: stage folder or checkpoint of the network that is attacked, in mode adversarial.
+        attacks: pgd-N, autoattack, fgsm, mi-fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square; none leaves them out.
+        images: how many test images are attacked.
+        corruptions: benchmark (the fifteen), extra, all, none, or their names.
+        corrupted_images: how many test images are corrupted, at five severities.
+        repeats: how many pairs of corruption runs are timed, after one that warms up.
+        seed: of random starts and corruptions.
+        output: also write a card to this file.
+        device: where to compute; auto takes a GPU if there is one.
+    """
+
+    path: Path = Path("runs/digits/relu-50k/student")
+    attacks: Names = Names(("pgd-20", "autoattack"))
+    images: int = 500
+    corruptions: Names = Names(("benchmark",))
+    corrupted_images: int = 1000
+    repeats: int = 3
+    seed: int = 0
+    output: Path | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("images", "corrupted_images", "repeats"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; a benchmark needs at least 1")
+        corruption_names(self.corruptions)
+        check_output(self.output)
+
+
+def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
+    """Times attacks and corruptions; prints the result and returns its card."""
+    if distributed.world_size() > 1:
+        raise ValueError("the benchmark is of one process; start it without torchrun")
+    network, facts = load_with_facts(config.path)
+    origin = origin_of(config.path, facts)
+    mode = "adversarial" if has_two_paths(network) else "normal"
+    eps, fraction = float(origin.attack.eps), step_fraction(origin.attack)
+    for name in config.attacks:
+        named(name)
+        their_attack(name, network, eps, fraction, len(facts.classes))
+    test = load(origin.data, origin.seed).test
+    device = resolve(config.device, "fp32").device
+    network = network.to(device)
+    attacked, corrupted = random_part(test, config.images), random_part(test, config.corrupted_images)
+    x, labels = (values.to(device) for values in evaluation_batch(attacked, torch.arange(len(attacked))))
+    names = corruption_names(config.corruptions)
+    pairs = len(config.attacks) * 2 * -(-len(x) // BATCH) + len(names) * (config.repeats + 1)
+    card: dict[str, Any] = {
+        "kind": "evaluation benchmark",
+        "path": str(config.path),
+        "dataset": facts.dataset,
+        "network": plain(facts.network),
+        "mode": mode,
+        "attack": {"eps": str(origin.attack.eps), "step_fraction": fraction},
+        "attacks": {},
+    }
+    with bar("benchmark", pairs) as progress:
+        for name in config.attacks:
+            found = time_attack(name, network, mode, x, labels, eps, fraction, config.seed, progress.advance)
+            progress.note(f"{name} {found['total_ratio']:.2f}x")
+            card["attacks"][name] = found
+        if names:
+            images, _ = evaluation_batch(corrupted, torch.arange(len(corrupted)))
+            card["corruptions"] = time_corruptions(images, config.repeats, names, SEVERITIES, config.seed, progress.advance)
+    card |= provenance(config.seed, device, also=("torchattacks",) if config.attacks else ())
+    show(card)
+    write_card(card, config.output)
+    return card
+
+
+def show(card: dict[str, Any]) -> None:
+    """Prints how long attacks and corruptions took."""
+    console, network = Console(), card["network"]
+    table = Table(title=f"{network['name']}, width {network['width']}, on {card['dataset']}; eps {card['attack']['eps']}")
+    headers = ("ours, ms per image", "torchattacks", "ratio", "range over batches", "robust, ours", "theirs")
+    for header in ("attack", *headers):
+        table.add_column(header, justify="left" if header == "attack" else "right")
+    for name, found in card["attacks"].items():
+        times, robust = found["ms_per_image"], found["robust_accuracy"]
+        table.add_row(
+            name,
+            *(f"{statistics.mean(times[side]):.1f}" for side in ("ours", "reference")),
+            f"{found['total_ratio']:.2f}",
+            f"{min(times['ratio']):.2f} to {max(times['ratio']):.2f}",
+            *(f"{robust[side]:.1%}" for side in ("ours", "reference")),
+        )
+    if card["attacks"]:
+        console.print(table)
+    if "corruptions" in card:
+        found = card["corruptions"]
+        ratios = found["ms_per_image"][ALL]["ratio"]
+        console.print(
+            f"{found['sets']} corruption sets of {found['images']:,} images: {statistics.median(ratios):.1f}x faster in "
+            f"batches than image by image ({min(ratios):.1f} to {max(ratios):.1f} in {len(ratios)} pairs)",
+            highlight=False,
+        )
