@@ -10,7 +10,7 @@ docs/evaluation.md says what each number means and what the warnings tell.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,7 +88,7 @@ def evaluate(
         "crafted": cards.crafted(found),
         "corruptions": "made here" if corrupted is None else str(corrupted.folder.name),
         "warnings": suspected + suspicions.of_outcomes(found),
-        "settings": plain(config),
+        "settings": {item.name: plain(config)[item.name] for item in fields(FullConfig)},
         "seed": seed,
     }
     return card | ({"switch": cards.switch(found, paths.switch, calibration)} if paths.switch else {})
@@ -101,7 +101,7 @@ def _opened(network: nn.Module | None, path: str, device: torch.device) -> Itera
         yield None
         return
     with open_paths(network.to(device), (path,)) as paths:
-        yield Source(paths.by_path[path], fingerprint(network))
+        yield Source(paths.by_path[path], f"{path} {fingerprint(network)}")
 
 
 def _check(classifier: Classifier, images: ImageSet, device: torch.device) -> None:
@@ -189,6 +189,7 @@ def evaluate_file(path: Path, config: EvaluateConfig) -> dict[str, Any]:
         seed=config.seed,
     )
     about = {"kind": "evaluation", "path": str(path), "dataset": facts.dataset, "network": plain(facts.network)}
+    about |= {"source": str(config.source)} if config.source else {}
     card = about | card | provenance(config.seed, compute.device)
     if distributed.rank() == 0:
         write(card, folder)

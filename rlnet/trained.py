@@ -134,9 +134,8 @@ def origin_of(path: str | Path, facts: Facts) -> Origin:
         lengths = {name: Pixels(attack[name]) for name in ("eps", "step_size")}
         return Origin(DataConfig(**found["data"]), AttackConfig(**attack | lengths), found["seed"])
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{file} is damaged ({type(error).__name__}: {error}); copy it from another stage of this run"
-        ) from error
+        reason = shorten(f"{type(error).__name__}: {error}", 300)
+        raise ValueError(f"{file} is damaged ({reason}); copy it from another stage of this run") from error
 
 
 def masks_of(network: ModeNetwork, sites: dict[str, tuple[int, int, int]]) -> Masks:

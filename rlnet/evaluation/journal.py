@@ -26,9 +26,10 @@ class Journal:
                 self._read(line)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"journal-{rank}.jsonl"
+        is_cut_off = path.exists() and not path.read_bytes().endswith(b"\n")
         self._file = open(path, "ab")  # noqa: SIM115 -- closed on leaving the context
-        if path.stat().st_size:
-            self._file.write(b"\n")  # a cut-off last line stays one line
+        if is_cut_off:
+            self._file.write(b"\n")  # so that it stays one line
 
     def _read(self, line: bytes) -> None:
         try:

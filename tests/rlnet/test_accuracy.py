@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rlnet import accuracy
 from rlnet.accuracy import Hits, hits, random_part
-from rlnet.attacks import AttackConfig, Pixels
+from rlnet.attacks import AttackConfig, Pixels, pgd_linf
 from rlnet.data import ImageSet
 from rlnet.models import ModeNetwork
 from rlnet.training.device import Compute
@@ -42,19 +42,6 @@ def test_hits_by_hand() -> None:
     constant = Brightness()
     constant.scale.data.zero_()  # equal logits: argmax says class 0
     assert hits(constant, images, "normal", CPU) == Hits(1, 5)
-
-
-def test_images_are_float_in_0_1_and_the_change_comes_first() -> None:
-    """x -> 1 - x makes dark bright: every answer is the other one."""
-    images = grey([0, 100, 200, 255, 128], [0, 1, 1, 1, 1])
-    seen = []
-
-    def invert(x: Tensor, generator: torch.Generator) -> Tensor:
-        seen.append((x.dtype, x.min().item(), x.max().item(), type(generator)))
-        return 1 - x
-
-    assert hits(Brightness(), images, "normal", CPU, change=invert) == Hits(1, 5)
-    assert seen == [(torch.float32, 0.0, 1.0, torch.Generator)]
 
 
 def test_attack_by_hand() -> None:
@@ -151,17 +138,22 @@ def test_ranks_share_the_work_and_change_nothing(
     monkeypatch.setattr(accuracy, "BATCH", 10)
     seen: list[float] = []
 
-    def add_noise(x: Tensor, generator: torch.Generator) -> Tensor:
-        noisy = (x + 0.1 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
-        seen.append(noisy.sum().item())
-        return noisy
+    def remember(network: Callable, x: Tensor, attack: AttackConfig, noise: Tensor) -> Tensor:
+        seen.append(noise.sum().item())
+        return pgd_linf(network, x, attack, noise)
 
-    def measure() -> Hits:
+    monkeypatch.setattr(accuracy, "pgd_linf", remember)
+
+    def measure(seed: int = 5) -> Hits:
         attack = AttackConfig(Pixels("12/255"), Pixels("8/255"), 2)
-        return hits(trained, toy, "adversarial", CPU, attack=attack, change=add_noise, seed=5)
+        return hits(trained, toy, "adversarial", CPU, attack=attack, seed=seed)
 
     expected = measure()
     alone, seen[:] = sorted(seen), []
+    assert len(set(alone)) == 16  # no two batches draw the same
+    measure(seed=6)
+    assert not set(seen) & set(alone)
+    seen.clear()
     monkeypatch.setattr(accuracy.distributed, "world_size", lambda: ranks)
     monkeypatch.setattr(accuracy.distributed, "sum_over_ranks", lambda tensor: tensor)
     parts = []
@@ -172,34 +164,6 @@ def test_ranks_share_the_work_and_change_nothing(
     assert sum(part.correct for part in parts) == expected.correct
     assert {part.n for part in parts} == {expected.n} == {len(toy)}
     assert sorted(seen) == alone
-
-
-def test_the_seed_decides_the_random_numbers(trained: ModeNetwork, toy: ImageSet) -> None:
-    """And nothing else does: neither torch's own generator nor what was measured before."""
-
-    def drawn(seed: int) -> Tensor:
-        found = []
-        hits(trained, toy, "normal", CPU, change=lambda x, g: found.append(torch.rand(3, generator=g)) or x, seed=seed)
-        torch.rand(1)
-        return torch.stack(found)
-
-    first, again, other = (drawn(seed) for seed in (1, 1, 2))
-    assert torch.equal(first, again)
-    assert not (first == other).any()
-
-
-def test_no_two_batches_draw_the_same(trained: ModeNetwork, toy: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accuracy, "BATCH", 10)
-    drawn: list[float] = []
-    hits(trained, toy, "normal", CPU, change=lambda x, g: drawn.append(torch.rand(1, generator=g).item()) or x)
-    assert len(set(drawn)) == len(drawn) == 16
-
-
-def test_every_batch_is_reported(trained: ModeNetwork, toy: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accuracy, "BATCH", 50)
-    reports: list[None] = []
-    hits(trained, toy, "normal", CPU, advance=lambda: reports.append(None))
-    assert len(reports) == 4  # 50 + 50 + 50 + 10
 
 
 def numbered(n: int) -> ImageSet:

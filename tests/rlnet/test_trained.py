@@ -4,16 +4,20 @@ import copy
 import pickle
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 
 import rlnet
 from masks import find_sites, get_masks
-from rlnet.models import ModeNetwork, NetworkConfig
-from rlnet.trained import Facts, find, load_with_facts, masks_of, to_content
+from rlnet.attacks import AttackConfig, Pixels
+from rlnet.data import DataConfig
+from rlnet.models import ModeNetwork, NetworkConfig, Switch
+from rlnet.trained import Facts, Origin, find, load_with_facts, masks_of, origin_of, read_switch, to_content, write_switch
 from rlnet.training import checkpoint
 
 FACTS = Facts(NetworkConfig("resnet18", width=4), "toy", tuple("abcde"), (1, 8, 8), (0.4,), (0.3,))
@@ -219,3 +223,34 @@ def test_contents_that_do_not_fit(tmp_path: Path, student: ModeNetwork, wrong: s
     WRONG[wrong](content)
     checkpoint.save(tmp_path / "wrong.pt", content)
     refuse(tmp_path / "wrong.pt", "holds no network that this program can build|do not have the shapes of their sites")
+
+
+def test_a_switch_is_kept_beside_the_network(tmp_path: Path, file: Path) -> None:
+    """Score and threshold, to the last bit; without the file there is none."""
+    assert rlnet.load(file).switch is None
+    switch = Switch("agreement", 1 / 3)
+    write_switch(tmp_path, {**vars(switch), "clean_loss": 0.01})
+    assert rlnet.load(file).switch == read_switch(tmp_path) == switch
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"score": "agreement"}', '{"score": "luck", "threshold": 0.5}'])
+def test_a_damaged_switch_is_named(tmp_path: Path, file: Path, content: str) -> None:
+    (tmp_path / "switch.json").write_text(content)
+    with pytest.raises(ValueError, match=r"switch.json is damaged .*run python -m rlnet.calibrate again"):
+        rlnet.load(file)
+
+
+def test_origin_without_a_stage_folder_is_the_data_set_with_defaults(file: Path) -> None:
+    found = origin_of(file, replace(FACTS, dataset="folder:pictures"))
+    assert found == Origin(DataConfig("folder", "pictures"), AttackConfig(), 0)
+
+
+def test_origin_is_what_the_stage_folder_says(tmp_path: Path, file: Path) -> None:
+    config = {"data": {"name": "digits", "test_limit": 60}, "attack": {"eps": "4/255", "step_size": "1/255"}, "seed": 3}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    found = origin_of(file, FACTS)
+    assert found == Origin(DataConfig("digits", test_limit=60), AttackConfig(Pixels("4/255"), Pixels("1/255")), 3)
+    for damaged in ("seed: 3", "- 1", "{", "data: {nam: digits}"):
+        (tmp_path / "config.yaml").write_text(damaged)
+        with pytest.raises(ValueError, match=r"config.yaml is damaged .*copy it from another stage of this run"):
+            origin_of(file, FACTS)

@@ -32,7 +32,7 @@ TINY = Config(
     teacher=TrainConfig(epochs=2, batch_size=64, lr=0.1),
     search=SearchConfig(epochs=2, batch_size=64, lr=0.02, settle=0.0),
     finetune=TrainConfig(epochs=2, batch_size=64, lr=0.05),
-    evaluation=EvaluationConfig(attacks=("pgd-2",), corruptions=False),
+    evaluation=EvaluationConfig(attacks=("pgd-2",), corruptions=()),
 )
 STAGES = ("teacher", "relu-12534/masks", "relu-12534/student")  # 36% of 34,816 ReLUs
 

@@ -30,7 +30,7 @@ FILES = {"config.yaml", "metrics.jsonl", "last.pt", "best.pt", "card.json"}
 def finished(tmp_path_factory: pytest.TempPathFactory, flags: Callable[..., list[str]]) -> Path:
     """The experiment's folder after one whole run from the command line."""
     runs = tmp_path_factory.mktemp("finished") / "runs"
-    evaluation = {"attacks": ("pgd-2", "pgd-1"), "corruptions": True, "corruption_limit": 2, "attack_limit": 20}
+    evaluation = {"attacks": ("pgd-2", "pgd-1"), "corruptions": ("benchmark",), "corruption_limit": 2, "attack_limit": 20}
     epochs = {name: {"epochs": 1} for name in ("teacher", "search", "finetune")}
     assert main(flags(runs, evaluation=evaluation, tensorboard=True, **epochs)) == 0
     return runs / "digits"
@@ -49,7 +49,7 @@ def images() -> torch.Tensor:
 def test_a_run_leaves_these_files(finished: Path) -> None:
     expected = {f"teacher/{name}" for name in FILES}
     expected |= {f"relu-{BUDGET}/masks/{name}" for name in FILES | {"masks.json"}}
-    expected |= {f"relu-{BUDGET}/student/{name}" for name in FILES | {"student.onnx"} | PICTURES}
+    expected |= {f"relu-{BUDGET}/student/{name}" for name in FILES | {"student.onnx", "switch.json"} | PICTURES}
     found = {path.relative_to(finished) for path in finished.rglob("*") if path.is_file()}
     events = {path for path in found if path.name.startswith("events.out.tfevents.")}
     assert {path.as_posix() for path in found - events} == expected
@@ -167,7 +167,7 @@ def test_a_finished_run_only_prints_its_table(
     for module in (rlnet.teacher, rlnet.mask_search, rlnet.finetune):
         monkeypatch.setattr(module, "fit", fail)
         monkeypatch.setattr(module, "_card", fail)
-    evaluation = {"attacks": ("pgd-2", "pgd-1"), "corruptions": True, "corruption_limit": 2, "attack_limit": 20}
+    evaluation = {"attacks": ("pgd-2", "pgd-1"), "corruptions": ("benchmark",), "corruption_limit": 2, "attack_limit": 20}
     epochs = {name: {"epochs": 1} for name in ("teacher", "search", "finetune")}
     before = snapshot(finished)
     assert main(flags(finished.parent, evaluation=evaluation, tensorboard=True, **epochs)) == 0

@@ -17,11 +17,11 @@ import torch
 import yaml
 
 import masks.atomic_file
-import rlnet.experiment
 import rlnet.finetune
 import rlnet.teacher
 import rlnet.training.loop
 from rlnet.config import Config
+from rlnet.evaluation import work
 from rlnet.finetune import finetune, main
 from rlnet.teacher import TeacherObjective
 from rlnet.training.distillation import StudentObjective
@@ -145,22 +145,33 @@ def test_interrupted_while_evaluating(
     monkeypatch: pytest.MonkeyPatch,
     stage: str,
 ) -> None:
-    """What is trained is not trained again."""
+    """What is trained is not trained again, and what is measured is not measured again."""
     shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
     cards = list(tmp_path.rglob(f"{stage}/card.json"))
     for card in cards:
         card.unlink()
+    measured = []
+    measure = work._outcome
 
     def interrupt(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
+    def once(piece: work.Piece, *arguments: Any) -> Any:
+        if measured:
+            raise KeyboardInterrupt
+        measured.append(piece.part.name)
+        return measure(piece, *arguments)
+
     with monkeypatch.context() as patch:
-        patch.setattr(rlnet.experiment, "evaluate", interrupt)
+        patch.setattr(work, "_outcome", once)
         with pytest.raises(KeyboardInterrupt):
             finetune(tiny(tmp_path))
     assert cards and not any(card.exists() for card in cards)
+    assert_nothing_is_half_written(tmp_path)
     monkeypatch.setattr(rlnet.training.loop, "_train_epoch", interrupt)
+    monkeypatch.setattr(work, "_outcome", lambda piece, *rest: measured.append(piece.part.name) or measure(piece, *rest))
     finetune(tiny(tmp_path))
+    assert measured == ["clean", "adversarial under pgd-2 at 8/255"]
     same_run(tmp_path, uninterrupted)
 
 
