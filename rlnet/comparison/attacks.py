@@ -1,6 +1,6 @@
-"""How long attacks take and what they leave, ours beside those of torchattacks (Kim 2020, arXiv:2010.01950), in one run.
+"""How long attacks take and what they leave: ours beside those of torchattacks (Kim 2020, arXiv:2010.01950), in one run.
 
-Both attack the same network and the same images, batch by batch in turns, so that whatever else the machine does meets both.
+All attack the same network and the same images, batch by batch in turns, so that whatever else the machine does meets all.
 """
 
 import re
@@ -17,6 +17,10 @@ from rlnet.evaluation.paths import open_paths
 from rlnet.models import ModeNetwork
 
 BATCH = 100
+FULL_STEPS = 100  # of APGD, APGD-T and FAB-T in the standard AutoAttack (Croce & Hein 2020, Sec. 6)
+
+Reference = Callable[[Tensor, Tensor], Tensor]
+"""Images (B, C, H, W) and labels (B,) to adversarial images."""
 
 
 class OneMode(nn.Module):
@@ -30,29 +34,42 @@ class OneMode(nn.Module):
         return self.network(x, mode=self.mode)
 
 
-def their_attack(name: str, model: nn.Module, eps: float, step_fraction: float, classes: int) -> Callable[..., Tensor]:
-    """torchattacks' attack of one of our names, with the same settings where it has them. Raises ValueError for other names."""
+def references(name: str, model: nn.Module, eps: float, step_fraction: float, classes: int) -> dict[str, Reference]:
+    """Other code's attack of one of our names, with the same settings where it has them; raises ValueError for other names.
+
+    AutoAttack has three: torchattacks' as it is, which gives APGD, APGD-T and FAB-T 10 steps, the same with the 100 steps of
+    the standard, and that of its authors.
+    """
     try:
+        import pyautoattack
         import torchattacks as theirs
     except ImportError as error:
-        raise ValueError("torchattacks is not installed; install it (pip install torchattacks) to compare with it") from error
-    kind, _, steps = name.partition("-") if re.fullmatch(r"pgd-\d+", name) else (name, "", "100")
-    make: dict[str, Callable[[], Any]] = {
+        raise ValueError(f"{error.name} is not installed; install it (pip install {error.name}) to compare with it") from error
+    kind, _, steps = name.partition("-") if re.fullmatch(r"pgd-\d+", name) else (name, "", "")
+    if kind == "autoattack":
+        as_it_is, full = (theirs.AutoAttack(model, eps=eps, n_classes=classes, seed=0) for _ in range(2))
+        for stage in full._autoattack.attacks[:3]:
+            stage.steps = FULL_STEPS
+        official = pyautoattack.AutoAttack(model, eps=eps, seed=0)
+        return {
+            "torchattacks": as_it_is,
+            f"torchattacks, {FULL_STEPS} steps": full,
+            "its authors'": lambda x, labels: official.run_standard_evaluation(x, labels)[0],
+        }
+    make: dict[str, Callable[[], Reference]] = {
         "fgsm": lambda: theirs.FGSM(model, eps=eps),
         "pgd": lambda: theirs.PGD(model, eps=eps, alpha=step_fraction * eps, steps=int(steps)),
         "mi-fgsm": lambda: theirs.MIFGSM(model, eps=eps, alpha=eps / 10, steps=10),
-        "apgd-ce": lambda: theirs.APGD(model, eps=eps, steps=100),
-        "apgd-dlr": lambda: theirs.APGD(model, eps=eps, steps=100, loss="dlr"),
-        "apgd-t": lambda: theirs.APGDT(model, eps=eps, steps=100, n_classes=classes),
-        "fab-t": lambda: theirs.FAB(model, eps=eps, steps=100, multi_targeted=True, n_classes=classes),
+        "apgd-ce": lambda: theirs.APGD(model, eps=eps, steps=FULL_STEPS),
+        "apgd-dlr": lambda: theirs.APGD(model, eps=eps, steps=FULL_STEPS, loss="dlr"),
+        "apgd-t": lambda: theirs.APGDT(model, eps=eps, steps=FULL_STEPS, n_classes=classes),
+        "fab-t": lambda: theirs.FAB(model, eps=eps, steps=FULL_STEPS, multi_targeted=True, n_classes=classes),
         "square": lambda: theirs.Square(model, eps=eps, n_queries=5000),
-        "autoattack": lambda: theirs.AutoAttack(model, eps=eps, n_classes=classes, seed=0),
     }
     if kind not in make:
-        raise ValueError(
-            f"{name!r} cannot be compared with torchattacks; use pgd-N, {', '.join(k for k in make if k != 'pgd')}"
-        )
-    return make[kind]()
+        known = ", ".join(key for key in make if key != "pgd")
+        raise ValueError(f"{name!r} cannot be compared with torchattacks; use pgd-N, {known}, autoattack")
+    return {"torchattacks": make[kind]()}
 
 
 def time_attack(
@@ -66,47 +83,59 @@ def time_attack(
     seed: int,
     advance: Callable[[], None],
 ) -> dict[str, Any]:
-    """Times an attack on images x (N, C, H, W), ours and theirs; returns part of a card.
+    """Times an attack on images x (N, C, H, W), ours and other code's; returns part of a card.
 
-    Milliseconds per image of each batch and their ratio; the robust accuracies, each the classifier's word on the finished
-    images; and on how many images the two differ. advance is called after each of the 2 ceil(N / 100) batches.
+    Milliseconds per image of each batch, and of each reference their ratio to ours; the robust accuracies, each the
+    classifier's word on the finished images; and on how many images ours and a reference differ. advance is called after each
+    batch of each.
     """
-    device = x.device
     classes = network(x[:1], mode=mode).shape[1]
-    found: dict[str, list[float]] = {"ours": [], "reference": []}
-    robust: dict[str, list[Tensor]] = {"ours": [], "reference": []}
-    theirs = their_attack(name, OneMode(network, mode).eval(), eps, step_fraction, classes)
     stages = named(name, step_fraction)
     with open_paths(network, (mode,)) as paths:
 
         def ours(images: Tensor, truth: Tensor, start: int) -> Tensor:
-            draws = Draws(seed + start, len(images), device)
+            draws = Draws(seed + start, len(images), x.device)
             return robust_under(paths.by_path[mode], images, truth, stages, eps, draws)[1] == ROBUST
 
-        def reference(images: Tensor, truth: Tensor, start: int) -> Tensor:
-            torch.manual_seed(seed + start)
-            adversarial = theirs(images, truth)
-            with torch.no_grad():
-                right = [network(batch, mode=mode).argmax(dim=1) == truth for batch in (adversarial, images)]
-            return right[0] & right[1]
+        def after(attack: Reference) -> Callable[[Tensor, Tensor, int], Tensor]:
+            def reference(images: Tensor, truth: Tensor, start: int) -> Tensor:
+                torch.manual_seed(seed + start)
+                adversarial = attack(images, truth)
+                with torch.no_grad():
+                    right = [network(batch, mode=mode).argmax(dim=1) == truth for batch in (adversarial, images)]
+                return right[0] & right[1]
 
-        calls = [("ours", ours), ("reference", reference)]
+            return reference
+
+        theirs = references(name, OneMode(network, mode).eval(), eps, step_fraction, classes)
+        sides = {"ours": ours} | {label: after(attack) for label, attack in theirs.items()}
+        times: dict[str, list[float]] = {label: [] for label in sides}
+        robust: dict[str, list[Tensor]] = {label: [] for label in sides}
         for number, start in enumerate(range(0, len(x), BATCH)):
             images = x[start : start + BATCH].contiguous(memory_format=torch.channels_last)
             truth = labels[start : start + BATCH]
-            for side, call in calls if number % 2 else reversed(calls):
+            for label in list(sides) if number % 2 else reversed(sides):
                 began = time.perf_counter()
-                robust[side].append(call(images, truth, start).cpu())  # .cpu() waits for the device
-                found[side].append((time.perf_counter() - began) * 1e3 / len(images))
+                robust[label].append(sides[label](images, truth, start).cpu())  # .cpu() waits for the device
+                times[label].append((time.perf_counter() - began) * 1e3 / len(images))
                 advance()
-    right = {side: torch.cat(parts) for side, parts in robust.items()}
-    accuracies = {side: Hits(int(values.sum()), len(values)) for side, values in right.items()}
+    right = {label: torch.cat(parts) for label, parts in robust.items()}
+
+    def of_side(label: str) -> dict[str, Any]:
+        found = Hits(int(right[label].sum()), len(right[label]))
+        return {"ms_per_image": times[label], "robust_accuracy": found.accuracy, "ci95": found.ci95}
+
     return {
         "images": len(x),
-        "ms_per_image": {**found, "ratio": [b / a for a, b in zip(*found.values(), strict=True)]},
-        "total_ratio": sum(found["reference"]) / sum(found["ours"]),
-        "robust_accuracy": {side: value.accuracy for side, value in accuracies.items()},
-        "ci95": {side: value.ci95 for side, value in accuracies.items()},
-        "only_ours_robust": int((right["ours"] & ~right["reference"]).sum()),
-        "only_reference_robust": int((right["reference"] & ~right["ours"]).sum()),
+        "ours": of_side("ours"),
+        "references": {
+            label: of_side(label)
+            | {
+                "ratio": [b / a for a, b in zip(times["ours"], times[label], strict=True)],
+                "total_ratio": sum(times[label]) / sum(times["ours"]),
+                "only_ours_robust": int((right["ours"] & ~right[label]).sum()),
+                "only_reference_robust": int((right[label] & ~right["ours"]).sum()),
+            }
+            for label in theirs
+        },
     }

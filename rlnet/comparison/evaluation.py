@@ -1,6 +1,6 @@
 """How fast an evaluation is: attacks beside those of torchattacks, and corruptions in batches beside image by image.
 
-python -m rlnet.benchmark evaluate --path runs/cifar10-subset/relu-12.5k/student --output results/benchmark/evaluate.json
+python -m rlnet.benchmark evaluate --path runs/cifar10-subset/relu-12500/student --output results/benchmark/evaluate.json
 """
 
 import statistics
@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rlnet.accuracy import random_part
-from rlnet.attacks import named
 from rlnet.card import provenance
-from rlnet.comparison.attacks import BATCH, their_attack, time_attack
+from rlnet.comparison.attacks import BATCH, references, time_attack
 from rlnet.comparison.card import check_output, write_card
 from rlnet.comparison.corruptions import ALL, time_corruptions
 from rlnet.config import plain
@@ -73,16 +72,14 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     origin = origin_of(config.path, facts)
     mode = "adversarial" if has_two_paths(network) else "normal"
     eps, fraction = float(origin.attack.eps), step_fraction(origin.attack)
-    for name in config.attacks:
-        named(name)
-        their_attack(name, network, eps, fraction, len(facts.classes))
+    sides = sum(1 + len(references(name, network, eps, fraction, len(facts.classes))) for name in config.attacks)
     test = load(origin.data, origin.seed).test
     device = resolve(config.device, "fp32").device
     network = network.to(device)
     attacked, corrupted = random_part(test, config.images), random_part(test, config.corrupted_images)
     x, labels = (values.to(device) for values in evaluation_batch(attacked, torch.arange(len(attacked))))
     names = corruption_names(config.corruptions)
-    pairs = len(config.attacks) * 2 * -(-len(x) // BATCH) + len(names) * (config.repeats + 1)
+    steps = sides * -(-len(x) // BATCH) + len(names) * (config.repeats + 1)
     card: dict[str, Any] = {
         "kind": "evaluation benchmark",
         "path": str(config.path),
@@ -92,15 +89,16 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
         "attack": {"eps": str(origin.attack.eps), "step_fraction": fraction},
         "attacks": {},
     }
-    with bar("benchmark", pairs) as progress:
+    with bar("benchmark", steps) as progress:
         for name in config.attacks:
             found = time_attack(name, network, mode, x, labels, eps, fraction, config.seed, progress.advance)
-            progress.note(f"{name} {found['total_ratio']:.2f}x")
+            ratios = (f"{other['total_ratio']:.2f}x {label}" for label, other in found["references"].items())
+            progress.note(f"{name} {', '.join(ratios)}")
             card["attacks"][name] = found
         if names:
             images, _ = evaluation_batch(corrupted, torch.arange(len(corrupted)))
             card["corruptions"] = time_corruptions(images, config.repeats, names, SEVERITIES, config.seed, progress.advance)
-    card |= provenance(config.seed, device, also=("torchattacks",) if config.attacks else ())
+    card |= provenance(config.seed, device, also=("torchattacks", "pyautoattack") if config.attacks else ())
     show(card)
     write_card(card, config.output)
     return card
@@ -110,18 +108,18 @@ def show(card: dict[str, Any]) -> None:
     """Prints how long attacks and corruptions took."""
     console, network = Console(), card["network"]
     table = Table(title=f"{network['name']}, width {network['width']}, on {card['dataset']}; eps {card['attack']['eps']}")
-    headers = ("ours, ms per image", "torchattacks", "ratio", "range over batches", "robust, ours", "theirs")
-    for header in ("attack", *headers):
-        table.add_column(header, justify="left" if header == "attack" else "right")
+    table.add_column("attack")
+    for header in ("ms per image", "to ours", "range", "robust"):
+        table.add_column(header, justify="right")
     for name, found in card["attacks"].items():
-        times, robust = found["ms_per_image"], found["robust_accuracy"]
-        table.add_row(
-            name,
-            *(f"{statistics.mean(times[side]):.1f}" for side in ("ours", "reference")),
-            f"{found['total_ratio']:.2f}",
-            f"{min(times['ratio']):.2f} to {max(times['ratio']):.2f}",
-            *(f"{robust[side]:.1%}" for side in ("ours", "reference")),
-        )
+        for label, side in {"ours": found["ours"], **found["references"]}.items():
+            table.add_row(
+                f"{name}, {label}",
+                f"{statistics.mean(side['ms_per_image']):.1f}",
+                f"{side['total_ratio']:.2f}x" if "ratio" in side else "",
+                f"{min(side['ratio']):.2f} to {max(side['ratio']):.2f}" if "ratio" in side else "",
+                f"{side['robust_accuracy']:.1%}",
+            )
     if card["attacks"]:
         console.print(table)
     if "corruptions" in card:
