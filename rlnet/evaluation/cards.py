@@ -77,8 +77,8 @@ def switch(outcomes: Outcomes, rule: Switch, calibration: dict[str, Any]) -> dic
     """The automatic switch: how it was calibrated, and how well it tells test images from those made on either path."""
     clean = outcomes.clean["confidence"]
     return calibration | {
-        "made_on": {
-            origin: {"attack": attack, **detection(rule, clean, outcome["confidence"])}
+        "made_on": [
+            {"made_on": origin, "attack": attack, **detection(rule, clean, outcome["confidence"])}
             for (origin, attack), outcome in outcomes.crafted.items()
-        }
+        ]
     }

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from rlnet.attacks import Pixels
 
 COLOURS = {"normal": "tab:blue", "adversarial": "tab:red", "auto": "tab:green"}
+STYLES = ("-", "--", ":", "-.")
 
 
 def draw(card: dict[str, Any]) -> dict[str, Figure]:
@@ -105,12 +106,14 @@ def switch(card: dict[str, Any]) -> Figure:
     about = card["switch"]
     figure, axis = plt.subplots(figsize=(5.2, 5), layout="constrained")
     axis.plot([0, 1], [0, 1], color="lightgray", linewidth=1)
-    for origin, found in about["made_on"].items():
-        colour = COLOURS.get(origin, "tab:gray")
-        points = found["curve"]
-        label = f"{found['attack'].upper()} on {origin}: AUC {found['auc']:.2f}"
-        axis.plot([point[0] for point in points], [point[1] for point in points], color=colour, label=label)
-        axis.plot(found["false_alarms"], found["detection"], "o", color=colour)
+    attacks = list(dict.fromkeys(found["attack"] for found in about["made_on"]))
+    for found in about["made_on"]:
+        colour = COLOURS.get(found["made_on"], "tab:gray")
+        style = STYLES[attacks.index(found["attack"]) % len(STYLES)]
+        false_alarms, detection = zip(*found["curve"], strict=True)
+        label = f"{found['attack'].upper()} on {found['made_on']}: AUC {found['auc']:.2f}"
+        axis.plot(false_alarms, detection, style, color=colour, linewidth=1.2, label=label)
+        axis.plot(found["false_alarms"], found["detection"], "o", markersize=4, color=colour)
     axis.set(
         xlim=(-0.01, 1.01),
         ylim=(-0.01, 1.01),
@@ -118,7 +121,7 @@ def switch(card: dict[str, Any]) -> Figure:
         ylabel="detection: attacked images sent there",
         title=f"switch by {about['score']}, threshold {about['threshold']:.3g} (dots)",
     )
-    axis.legend(fontsize=8, loc="lower right")
+    axis.legend(fontsize=7, loc="lower right")
     return figure
 
 

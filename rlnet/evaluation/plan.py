@@ -23,7 +23,7 @@ Key = tuple[Hashable, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """Another network's classifier, on which images are crafted, and its fingerprint."""
+    """Another network's classifier, on which images are crafted, and what tells it from others: its path and fingerprint."""
 
     classifier: Callable[[Tensor], Tensor]
     fingerprint: str
@@ -79,18 +79,13 @@ def full_parts(
     found = seen_parts(paths, test, config, device, official)
     found |= attack_parts(paths, paths.modes, test, config, device, eps, fraction)
     makers = crafting(config.attacks, fraction)
-    if len(paths.by_path) > 1 and makers:
-        strongest = max(makers, key=lambda name: makers[name].passes)
-        for origin, classifier in paths.by_path.items():
-            found["crafted", origin, strongest] = parts.crafted(
-                paths, images, device, origin, classifier, strongest, makers[strongest], eps
-            )
+    origins = dict(paths.by_path) if len(paths.by_path) > 1 else {}
     if source is not None:
+        origins[f"source:{source.fingerprint}"] = source.classifier
+    for origin, classifier in origins.items():
         for name, attack in makers.items():
-            origin = f"source:{source.fingerprint}"
-            found["crafted", "source", name] = parts.crafted(
-                paths, images, device, origin, source.classifier, name, attack, eps
-            )
+            key = ("crafted", origin.partition(":")[0], name)
+            found[key] = parts.crafted(paths, images, device, origin, classifier, name, attack, eps)
     for mode in paths.by_path:
         for distance in config.curve:
             stages = named(CURVE_ATTACK, fraction)

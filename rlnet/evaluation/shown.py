@@ -37,42 +37,49 @@ def show(card: dict[str, Any], folder: Path) -> None:
 
 
 def accuracies(card: dict[str, Any]) -> Table:
-    """One row per mode: CA, NPA, mCE and the robust accuracy under every attack."""
+    """One column per mode: CA, NPA, mCE and the robust accuracy under every attack."""
     modes = card["modes"]
     attacks = list(next(iter(modes.values()))["adversarial"])
-    has_adaptive = any("adaptive" in mode for mode in modes.values())
-    table = Table(title=f"eps {card['attack']['eps']}; corruptions {card['corruptions']}")
-    table.add_column("mode")
-    for header in (
-        "CA",
-        "NPA",
-        "mCE",
-        *(attack.upper() for attack in attacks),
-        *(["adaptive"] if has_adaptive else []),
-        "worst",
-    ):
-        table.add_column(header, justify="right")
-    for name, mode in modes.items():
-        found = [mode["adversarial"][attack]["accuracy"] for attack in attacks]
-        found += [mode.get("adaptive", {}).get("accuracy")] if has_adaptive else []
-        values = [mode["clean"]["accuracy"], mode["corrupted"], mode["mce"], *found, mode.get("worst_case", {}).get("accuracy")]
-        table.add_row(name, *("-" if value is None else f"{value:.1%}" for value in values))
+    rows = [("CA", [mode["clean"]["accuracy"] for mode in modes.values()])]
+    rows += [(label, [mode[key] for mode in modes.values()]) for label, key in (("NPA", "corrupted"), ("mCE", "mce"))]
+    rows += [(attack.upper(), [mode["adversarial"][attack]["accuracy"] for mode in modes.values()]) for attack in attacks]
+    for label, key in (("adaptive", "adaptive"), ("worst case", "worst_case")):
+        rows.append((label, [mode.get(key, {}).get("accuracy") for mode in modes.values()]))
+    table = Table("", title=f"eps {card['attack']['eps']}; corruptions {card['corruptions']}")
+    for name in modes:
+        table.add_column(name, justify="right")
+    for label, values in rows:
+        if any(value is not None for value in values):
+            table.add_row(label, *map(percent, values))
     any_mode = next(iter(modes.values()))
     images = [f"{any_mode['clean']['n']:,} clean"]
     images += [f"{any_mode['worst_case']['n']:,} attacked"] if "worst_case" in any_mode else []
-    table.caption = f"images: {', '.join(images)}; 95% intervals in card.json; worst: right whatever any attack does"
+    table.caption = f"{' and '.join(images)} images"
     return table
 
 
 def crafted(card: dict[str, Any]) -> Table:
-    """Images made on one path, or on another network, and shown to every mode."""
-    modes = list(card["modes"])
-    table = Table(title="attacked images, shown to other paths than the one they were made on")
-    for header in ("made on", "attack", *(f"shown to {mode}" for mode in modes)):
-        table.add_column(header, justify="right" if header.startswith("shown") else "left")
-    for row in card["crafted"]:
-        table.add_row(row["made_on"], row["attack"].upper(), *(f"{row['shown_to'][mode]:.1%}" for mode in modes))
+    """Images made on one path, or on another network, and shown to every mode; how many of them the switch notices."""
+    modes, detections = list(card["modes"]), card.get("switch", {}).get("made_on", [None] * len(card["crafted"]))
+    table = Table(
+        "made on", "attack", title="attacked images, shown to each mode", caption="AUC: of attacked against clean images"
+    )
+    for mode in modes:
+        table.add_column(mode, justify="right")
+    if "switch" in card:
+        table.add_column("sent to adversarial", justify="right")
+        table.add_column("AUC", justify="right")
+    else:
+        table.caption = None
+    for row, found in zip(card["crafted"], detections, strict=True):
+        noticed = [] if found is None else [percent(found["detection"]), f"{found['auc']:.2f}"]
+        table.add_row(row["made_on"], row["attack"].upper(), *(percent(row["shown_to"][mode]) for mode in modes), *noticed)
     return table
+
+
+def percent(value: float | None) -> str:
+    """A fraction as people read it, a dash for what was not measured."""
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _about_switch(about: dict[str, Any]) -> str:
@@ -81,11 +88,8 @@ def _about_switch(about: dict[str, Any]) -> str:
         f"switch by {about['score']}, threshold {about['threshold']:.4g}: on {held_out['n']:,} held-out images CA "
         f"{held_out['auto']:.1%} against {held_out['normal']:.1%} in mode normal ({about['clean_loss']:.1%} may be lost)"
     )
-    for origin, found in about["made_on"].items():
-        text += (
-            f"; of images made on {origin} {found['detection']:.1%} take the adversarial path, of clean ones "
-            f"{found['false_alarms']:.1%} (AUC {found['auc']:.2f})"
-        )
+    if about["made_on"]:
+        text += f"; false alarms: {about['made_on'][0]['false_alarms']:.1%} of clean test images"
     return text
 
 
@@ -100,6 +104,5 @@ def markdown(cards: dict[str, dict[str, Any]]) -> str:
         for mode, found in card["modes"].items():
             robust = [found["adversarial"].get(attack) for attack in attacks] + [found.get("adaptive"), found.get("worst_case")]
             values = [found["clean"]["accuracy"], found["corrupted"], *(value and value["accuracy"] for value in robust)]
-            cells = ("-" if value is None else f"{value:.1%}" for value in values)
-            lines.append(f"| {name} | {mode} | {' | '.join(cells)} |")
+            lines.append(f"| {name} | {mode} | {' | '.join(map(percent, values))} |")
     return "\n".join(lines)
