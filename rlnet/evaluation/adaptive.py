@@ -18,11 +18,13 @@ from rlnet.evaluation.paths import Paths
 def through(path: str, paths: Paths, labels: Tensor) -> Objective:
     r"""The objective of fooling mode "auto" through one path, "normal" or "adversarial".
 
-        normal:       margin(z_normal, y) + min(excess, 0)         excess: log-odds of the confidence over the threshold's
+        normal:       margin(z_normal, y) + [margin > 0] min(excess, 0)
         adversarial:  margin(z_adversarial, y) - max(excess, 0)
 
-    margin: max_{k != y} z_k - z_y, positive where the path is wrong. The second term pulls an image to the side of the switch
-    that takes the path, and is 0 there. labels: (B,), of the whole batch.
+    excess: log-odds of the confidence over the threshold's. margin: max_{k != y} z_k - z_y, positive where the path is wrong.
+    The second term pulls an image to the side of the switch that takes the path, and is 0 there. While the normal path is
+    right it is left out: confidence in the right answer would hold the margin back, with score "normal" just as hard as the
+    margin pulls. labels: (B,), of the whole batch.
     """
 
     def objective(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,7 +32,8 @@ def through(path: str, paths: Paths, labels: Tensor) -> Objective:
         excess = paths.switch.excess(normal, adversarial)
         wrong = paths.switch.logits(normal, adversarial).argmax(dim=1) != labels[rows]
         if path == "normal":
-            return margin(normal, labels[rows]) + excess.clamp(max=0), wrong
+            lead = margin(normal, labels[rows])
+            return lead + excess.clamp(max=0).where(lead > 0, 0.0), wrong
         return margin(adversarial, labels[rows]) - excess.clamp(min=0), wrong
 
     return objective

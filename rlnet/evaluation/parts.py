@@ -112,4 +112,4 @@ def adaptive(paths: Paths, images: ImageSet, device: torch.device, name: str, at
 
     settings = _about(paths, _written(attack), float(eps))
     passes = 4 * attack.passes  # two paths, and two ways to go
-    return Part(f"auto under adaptive {name}", settings, images, measure, passes, batch_size(device, passes))
+    return Part(f"auto under {name} that knows the switch", settings, images, measure, passes, batch_size(device, passes))

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal
+from typing import Literal, get_args
 
 from rlnet.attacks import AttackConfig, GradientSign, Pixels, named
 from rlnet.attacks.ensemble import Stage
 from rlnet.data.corruptions import CORRUPTIONS, EXTRA
 from rlnet.lists import Distances, Names
-from rlnet.models.switch import Score
+from rlnet.models.switch import SCORES, Score
 
+Reported = Literal["both", "normal", "adversarial", "auto"]
 GROUPS = {"benchmark": CORRUPTIONS, "extra": EXTRA, "all": CORRUPTIONS + EXTRA}
 PAPER_ATTACKS = Names(("pgd-7", "pgd-20", "fgsm", "apgd-ce"))
 CURVE = Distances(("2/255", "8/255", "32/255", "128/255"))
@@ -67,7 +68,7 @@ class FullConfig(EvaluationConfig):
         clean_loss: how much accuracy on clean held-out images the automatic switch may cost; sets its threshold.
     """
 
-    mode: Literal["both", "normal", "adversarial", "auto"] = "both"
+    mode: Reported = "both"
     attacks: Names = PAPER_ATTACKS
     eps: Pixels | None = None
     curve: Distances = CURVE
@@ -79,6 +80,9 @@ class FullConfig(EvaluationConfig):
         super().__post_init__()
         object.__setattr__(self, "curve", Distances(self.curve))
         object.__setattr__(self, "eps", None if self.eps is None else Pixels(self.eps))
+        for name, choices in (("mode", get_args(Reported)), ("score", SCORES)):
+            if (value := getattr(self, name)) not in choices:
+                raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
         if self.eps is not None and not 0 <= self.eps <= 1:
             raise ValueError(f"eps is a distance in [0, 1] pixels, for instance 8/255; not {self.eps}")
         if not 0 <= self.clean_loss <= 1:

@@ -59,10 +59,8 @@ def largest_threshold(normal: Tensor, adversarial: Tensor, confidence: Tensor, c
     the confidences of two images.
     """
     order = confidence.sort()
-    gain = (adversarial.long() - normal.long())[order.indices].cumsum(
-        0
-    )  # of sending the n + 1 least confident to the other path
-    middles = (order.values[:-1] + order.values[1:]).double() / 2
+    gain = (adversarial.long() - normal.long())[order.indices].cumsum(0)  # of sending the n + 1 least confident there
+    middles = (order.values[:-1].double() + order.values[1:].double()) / 2  # a float32 sum may round to one of the two
     thresholds = torch.cat([middles, torch.tensor([ALWAYS_ADVERSARIAL], dtype=torch.float64)])
     differs = torch.cat([order.values[:-1] < order.values[1:], torch.tensor([True])])
     allowed = (differs & (gain >= -clean_loss * len(normal) - 1e-9)).nonzero()  # 0.29 * 100 is a little less than 29
