@@ -7,6 +7,7 @@ Leaves card.json and pictures in the folder `evaluation` of the stage. From Pyth
 docs/evaluation.md says what each number means and what the warnings tell.
 """
 
+import copy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,10 +55,12 @@ def evaluate(
     """Everything `config` asks for about a network, as the body of a card.
 
     network: any torch module from images (B, C, H, W) in [0, 1] to logits (B, K). One of other code has one path, which is
-    called "normal". test: ImageSet(images uint8 or float in [0, 1] (N, C, H, W), labels int64 (N,)). attack: eps and step size,
-    where the configuration names no eps; by default 8/255 and a quarter of it. dataset: "tiny-imagenet" divides mCE by the
-    baseline's errors. held_out: images to calibrate the automatic switch on. corrupted: the benchmark's own files. source:
-    another network, on which images are crafted too. folder: keeps what is done, so that the same call goes on after a kill.
+    called "normal" if `config.mode` names no other. test: ImageSet(images uint8 or float in [0, 1] (N, C, H, W), labels int64
+    (N,)). attack: eps and step size, where the configuration names no eps; by default 8/255 and a quarter of it. dataset:
+    "tiny-imagenet" divides mCE by the baseline's errors. held_out: images to calibrate the automatic switch on. corrupted: the
+    benchmark's own files. source: another network, on which images are crafted too. folder: keeps what is done, so that the
+    same call goes on after a kill; it tells networks apart by their weights and their printed form, so give two of the same
+    weights and other code two folders.
     Raises ValueError for what does not fit together.
     """
     config, attack, device = config or FullConfig(), attack or AttackConfig(), torch.device(device)
@@ -66,7 +69,7 @@ def evaluate(
     if config.mode == "auto" and held_out is None:
         raise ValueError("mode auto is calibrated on held-out images; give some")
     eps, fraction = config.eps if config.eps is not None else attack.eps, step_fraction(attack)
-    network = network.to(device)
+    network, source = _on(network, device), None if source is None else _on(source, device)
     calibration: dict[str, Any] = {}
     with open_paths(network, config.paths) as paths:
         _check(paths.by_path[next(iter(paths.by_path))], test, device)
@@ -77,7 +80,7 @@ def evaluate(
             values.to(device) for values in evaluation_batch(test, torch.arange(min(len(test), suspicions.PROBED)))
         )
         suspected = [s for mode in paths.modes for s in suspicions.of_classifier(mode, paths.classifier(mode), probe, labels)]
-        with _opened(source, config.paths[-1], device) as maker, Journal(folder, distributed.rank()) as journal:
+        with _opened(source, config.paths[-1]) as maker, Journal(folder, distributed.rank()) as journal:
             parts = full_parts(paths, test, config, device, eps, fraction, corrupted, maker)
             done = do(list(parts.values()), fingerprint(network), seed, journal, device, "evaluate", _note)
     found = outcomes(dict(zip(parts, done, strict=True)), config.attacks)
@@ -94,13 +97,19 @@ def evaluate(
     return card | ({"switch": cards.switch(found, paths.switch, calibration)} if paths.switch else {})
 
 
+def _on(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network if all of it is on the device, else a copy there."""
+    tensors = (*network.parameters(), *network.buffers())
+    return network if all(tensor.device == device for tensor in tensors) else copy.deepcopy(network).to(device)
+
+
 @contextmanager
-def _opened(network: nn.Module | None, path: str, device: torch.device) -> Iterator[Source | None]:
+def _opened(network: nn.Module | None, path: str) -> Iterator[Source | None]:
     """A path of the network on which images are crafted, if there is one."""
     if network is None:
         yield None
         return
-    with open_paths(network.to(device), (path,)) as paths:
+    with open_paths(network, (path,)) as paths:
         yield Source(paths.by_path[path], f"{path} {fingerprint(network)}")
 
 
@@ -116,7 +125,7 @@ def _check(classifier: Classifier, images: ImageSet, device: torch.device) -> No
     with torch.no_grad():
         try:
             logits = classifier(x.to(device))
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ValueError(f"the network cannot take images of shape {tuple(x.shape[1:])} ({error})") from error
     if logits.ndim != 2 or len(logits) != len(x):
         raise ValueError(f"the network returns {tuple(logits.shape)} for {len(x)} images; logits (B, K) are needed")

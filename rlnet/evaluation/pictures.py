@@ -65,11 +65,12 @@ def attacks(card: dict[str, Any]) -> Figure:
     modes = card["modes"]
     names = list(next(iter(modes.values()))["adversarial"])
     figure, (bars, curve) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    extra = (("adaptive", "adaptive"), ("worst case", "worst_case"))
+    columns = ["clean", *names, *(label for label, key in extra if any(key in found for found in modes.values()))]
     width = 0.8 / len(modes)
     for offset, (mode, found) in enumerate(modes.items()):
         shown = {"clean": found["clean"], **found["adversarial"]}
-        shown |= {label: found[key] for label, key in (("adaptive", "adaptive"), ("worst case", "worst_case")) if key in found}
-        columns = ["clean", *names, "adaptive", "worst case"]
+        shown |= {label: found[key] for label, key in extra if key in found}
         for column, label in enumerate(columns):
             if label in shown:
                 value, (low, high) = shown[label]["accuracy"], shown[label]["ci95"]
@@ -82,8 +83,7 @@ def attacks(card: dict[str, Any]) -> Figure:
     for found in card["curve"]:
         eps = [0.0] + [float(Pixels(point["eps"])) * 255 for point in found["points"]]
         points = found["points"]
-        at_zero = points[0]["clean"] if "clean" in points[0] else modes[found["mode"]]["clean"]["accuracy"]
-        values = [at_zero] + [point["accuracy"] for point in points]
+        values = [modes[found["mode"]]["clean"]["accuracy"]] + [point["accuracy"] for point in points]
         curve.plot(eps, values, ".-", color=COLOURS[found["mode"]], label=f"{found['mode']}, {found['attack'].upper()}")
         curve.fill_between(
             eps[1:],

@@ -65,6 +65,8 @@ class ModeNetwork(nn.Module):
             raise ValueError('mode "auto" needs a threshold; calibrate one (python -m rlnet.calibrate), or set network.switch')
 
     def _normalised_logits(self, x: Tensor) -> Tensor:
+        if x.shape[1] != self.mean.shape[1]:
+            raise ValueError(f"images have {x.shape[1]} channels; the network takes {self.mean.shape[1]}")
         return self.logits((x - self.mean) / self.std)
 
     @property
