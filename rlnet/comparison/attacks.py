@@ -24,13 +24,15 @@ Reference = Callable[[Tensor, Tensor], Tensor]
 
 
 class OneMode(nn.Module):
-    """A network as other libraries want one: a module that takes images only."""
+    """A network as other libraries want one: a module that takes images only, and whose gradient is laid out as they are."""
 
     def __init__(self, network: ModeNetwork, mode: str):
         super().__init__()
         self.network, self.mode = network, mode
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad and x.is_contiguous():
+            x.register_hook(Tensor.contiguous)
         return self.network(x, mode=self.mode)
 
 
@@ -100,7 +102,7 @@ def time_attack(
         def after(attack: Reference) -> Callable[[Tensor, Tensor, int], Tensor]:
             def reference(images: Tensor, truth: Tensor, start: int) -> Tensor:
                 torch.manual_seed(seed + start)
-                adversarial = attack(images, truth)
+                adversarial = attack(images.contiguous(), truth)
                 with torch.no_grad():
                     right = [network(batch, mode=mode).argmax(dim=1) == truth for batch in (adversarial, images)]
                 return right[0] & right[1]
