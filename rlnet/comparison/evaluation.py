@@ -37,6 +37,7 @@ class EvaluationBenchmarkConfig:
     Args:
         path: stage folder or checkpoint of the network that is attacked, in mode adversarial.
         attacks: pgd-N, autoattack, fgsm, mi-fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square; none leaves them out.
+        authors: compare AutoAttack with its authors' code too.
         images: how many test images are attacked.
         corruptions: benchmark (the fifteen), extra, all, none, or their names.
         corrupted_images: how many test images are corrupted, at five severities.
@@ -48,6 +49,7 @@ class EvaluationBenchmarkConfig:
 
     path: Path = Path("runs/digits/relu-50k/student")
     attacks: Names = Names(("pgd-20", "autoattack"))
+    authors: bool = True
     images: int = 500
     corruptions: Names = Names(("benchmark",))
     corrupted_images: int = 1000
@@ -72,7 +74,9 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     origin = origin_of(config.path, facts)
     mode = "adversarial" if has_two_paths(network) else "normal"
     eps, fraction = float(origin.attack.eps), step_fraction(origin.attack)
-    sides = sum(1 + len(references(name, network, eps, fraction, len(facts.classes))) for name in config.attacks)
+    sides = sum(
+        1 + len(references(name, network, eps, fraction, len(facts.classes), config.authors)) for name in config.attacks
+    )
     test = load(origin.data, origin.seed).test
     device = resolve(config.device, "fp32").device
     network = network.to(device)
@@ -91,7 +95,7 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     }
     with bar("benchmark", steps) as progress:
         for name in config.attacks:
-            found = time_attack(name, network, mode, x, labels, eps, fraction, config.seed, progress.advance)
+            found = time_attack(name, network, mode, x, labels, eps, fraction, config.seed, config.authors, progress.advance)
             ratios = (f"{other['total_ratio']:.2f}x {label}" for label, other in found["references"].items())
             progress.note(f"{name} {', '.join(ratios)}")
             card["attacks"][name] = found

@@ -23,15 +23,15 @@ def network(tiny_network: Callable[..., ModeNetwork]) -> ModeNetwork:
 
 def test_both_sides_are_counted_alike(network: ModeNetwork, generator: torch.Generator) -> None:
     """FGSM has no random numbers: the same images are left, those that were wrong before count on neither side."""
-    x = torch.rand(120, 1, 8, 8, generator=generator)
+    x = torch.rand(300, 1, 8, 8, generator=generator)
     labels = network(x, mode="adversarial").argmax(dim=1)
     labels[::3] = (labels[::3] + 1) % CLASSES
     batches: list[None] = []
-    found = time_attack("fgsm", network, "adversarial", x, labels, EPS, FRACTION, 0, lambda: batches.append(None))
+    found = time_attack("fgsm", network, "adversarial", x, labels, EPS, FRACTION, 0, True, lambda: batches.append(None))
     reference = found["references"]["torchattacks"]
     assert len(batches) == 4  # two batches on two sides
-    assert found["images"] == 120 and 0 < found["ours"]["robust_accuracy"] < 2 / 3
-    assert reference["robust_accuracy"] == pytest.approx(found["ours"]["robust_accuracy"], abs=1 / 120)
+    assert found["images"] == 300 and 0 < found["ours"]["robust_accuracy"] < 2 / 3
+    assert reference["robust_accuracy"] == pytest.approx(found["ours"]["robust_accuracy"], abs=1 / 300)
     assert reference["only_ours_robust"] + reference["only_reference_robust"] <= 1
     ours, theirs = found["ours"]["ms_per_image"], reference["ms_per_image"]
     assert len(ours) == len(theirs) == 2 and min(*ours, *theirs) > 0
@@ -47,6 +47,7 @@ def test_settings_of_the_references(network: ModeNetwork) -> None:
     steps = {label: [stage.steps for stage in found[label]._autoattack.attacks[:3]] for label in list(found)[:2]}
     assert steps == {"torchattacks": [10, 10, 10], "torchattacks, 100 steps": [100, 100, 100]}
     assert list(found)[2] == "its authors'"
+    assert len(references("autoattack", network, EPS, FRACTION, CLASSES, authors=False)) == 2
     with pytest.raises(ValueError, match="'deepfool' cannot be compared with torchattacks; use pgd-N, fgsm"):
         references("deepfool", network, EPS, FRACTION, CLASSES)
 
