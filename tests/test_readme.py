@@ -6,7 +6,8 @@ from statistics import median
 
 from pi_bench.report import read_cards
 from pi_bench.results import markdown
-from rlnet.report import cards_table
+from rlnet.evaluation import shown
+from rlnet.report import cards_table, evaluations
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,6 +19,28 @@ def test_results_table_is_made_from_the_committed_cards():
     table = text[text.index(start) + len(start) : text.index(end)]
     cards = {file.parent.name: json.loads(file.read_text()) for file in sorted((ROOT / "results").glob("*/card.json"))}
     assert table.strip() == cards_table(cards)
+
+
+def test_the_evaluations_are_those_of_the_committed_cards():
+    """The second table of `python -m rlnet.report results`: every evaluation card, each mode a row."""
+    text = (ROOT / "README.md").read_text()
+    start, end = "<!-- evaluations: python -m rlnet.report results -->\n", "<!-- end of evaluations -->"
+    cards = evaluations(ROOT / "results")
+    assert len(cards) >= 6
+    assert text[text.index(start) + len(start) : text.index(end)].strip() == shown.markdown(cards)
+
+
+def test_the_speed_of_attacks_is_that_of_the_committed_card():
+    """Ratios of whole runs on the same images, beside what each leaves."""
+    card = json.loads((ROOT / "results" / "benchmark" / "evaluate.json").read_text())
+    pgd, auto = card["attacks"]["pgd-20"], card["attacks"]["autoattack"]
+    full, shipped = (auto["references"][name] for name in ("torchattacks, 100 steps", "torchattacks"))
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"PGD-20 {pgd['references']['torchattacks']['total_ratio']:.2f}x" in text
+    assert f"AutoAttack {full['total_ratio']:.2f}x" in text
+    assert f"{shipped['total_ratio']:.2f}x, and leaves {shipped['robust_accuracy']:.1%}" in text
+    corrupted = median(card["corruptions"]["ms_per_image"]["all"]["ratio"])
+    assert f"75 corruption sets {corrupted:.1f}x" in text
 
 
 def test_the_two_commands_are_the_first_lines():
