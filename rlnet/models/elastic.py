@@ -59,10 +59,15 @@ class ElasticConv2d(NormedConv2d):
 
 
 class ElasticLinear(nn.Linear):
-    """An `nn.Linear` of as many inputs as there are."""
+    """An `nn.Linear` of as many inputs as there are, of which the first `active_features` outputs are active."""
+
+    def __init__(self, c_in: int, c_out: int, bias: bool = True):
+        super().__init__(c_in, c_out, bias)
+        self.active_features = c_out
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight[:, : x.shape[1]], self.bias)
+        c = self.active_features
+        return F.linear(x, self.weight[:c, : x.shape[1]], None if self.bias is None else self.bias[:c])
 
 
 class Members(nn.ModuleDict):
@@ -78,10 +83,10 @@ class Members(nn.ModuleDict):
 
 
 class Chain(Members):
-    """A stage: its active members one after the other, named "0", "1", ..."""
+    """A stage: its active members one after the other. modules: by name, or a list of those named "0", "1", ..."""
 
-    def __init__(self, modules: list[nn.Module]):
-        super().__init__({str(i): module for i, module in enumerate(modules)})
+    def __init__(self, modules: list[nn.Module] | dict[str, nn.Module]):
+        super().__init__({str(i): module for i, module in enumerate(modules)} if isinstance(modules, list) else modules)
 
     def forward(self, x: Tensor) -> Tensor:
         for module in self.present():
@@ -92,10 +97,11 @@ class Chain(Members):
 @dataclass(frozen=True)
 class Layers:
     """What a network is made of. conv: (c_in, c_out, kernel_size, kind, stride, groups=, bias=, affine=, transforms=); with
-    transforms a depthwise kernel's smaller sizes are learnt, which only an elastic one takes notice of."""
+    transforms a depthwise kernel's smaller sizes are learnt, which only an elastic one takes notice of. linear: (c_in, c_out,
+    bias=)."""
 
     conv: Callable[..., NormedConv2d]
-    linear: Callable[[int, int], nn.Linear]
+    linear: Callable[..., nn.Linear]
 
 
 def _static_conv(*arguments: object, transforms: bool = False, **options: object) -> NormedConv2d:
@@ -118,6 +124,8 @@ def activate(supernet: nn.Module, network: nn.Module) -> None:
             module.active = tuple(part.keys())
         elif isinstance(module, ElasticConv2d) and part is not None:
             module.active_channels, (module.active_kernel, _) = part.out_channels, part.kernel_size
+        elif isinstance(module, ElasticLinear) and part is not None:
+            module.active_features = part.out_features
 
 
 @torch.no_grad()

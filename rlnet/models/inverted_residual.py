@@ -36,8 +36,9 @@ class Block:
     expands: bool = True
 
     def __post_init__(self) -> None:
-        counts = all(map(is_count, (self.kernel, self.mid, self.out)))
-        if not counts or self.kernel % 2 == 0 or self.stride not in (1, 2) or self.act not in ACTIVATIONS:
+        counts = all(map(is_count, (self.kernel, self.mid, self.out, self.stride)))
+        flags = all(isinstance(flag, bool) for flag in (self.residual, self.se, self.expands))
+        if not counts or not flags or self.kernel % 2 == 0 or self.stride > 2 or self.act not in ACTIVATIONS:
             raise ValueError(f"there is no inverted residual block like {self}")
         if self.residual and self.stride != 1:
             raise ValueError(f"a block with a residual keeps the resolution; not {self}")
@@ -55,18 +56,25 @@ def activation(kind: Activation) -> nn.Module:
     return nn.ReLU(inplace=True) if kind == "relu" else HSwish()
 
 
+class InnerReLU(nn.Module):
+    """A ReLU that is no site, so that no mask reaches it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
 class SqueezeExcitation(nn.Module):
     """x times a weight for each channel, computed from the channels' means (Hu et al. 2018; Howard et al. 2019)."""
 
     def __init__(self, channels: int, layers: Layers):
         super().__init__()
-        self.hidden = rounded(channels // 4)
-        self.reduce = layers.linear(channels, self.hidden)
-        self.expand = layers.linear(self.hidden, channels)
+        hidden = rounded(channels // 4)
+        self.reduce, self.relu = layers.linear(channels, hidden), InnerReLU()
+        self.expand, self.gate = layers.linear(hidden, channels), nn.Hardsigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = F.hardsigmoid(self.expand(F.relu(self.reduce(x.mean(dim=(2, 3))))))
-        return x * weight[:, : x.shape[1], None, None]
+        weight = self.gate(self.expand(self.relu(self.reduce(x.mean(dim=(2, 3))))))
+        return x * weight[:, :, None, None]
 
 
 def rounded(channels: float) -> int:
@@ -109,7 +117,7 @@ def add_first(out: Tensor, x: Tensor) -> Tensor:
 class InvertedResidualSpec(Specification):
     """stem: channels of the 3x3 convolution at the start, of stride `stem_stride`. stages: blocks. head: channels of 1x1
     convolutions after them; the first before the mean over the map and with batch norm, a second after it and without. act: of
-    stem and head. bias: of the convolutions with batch norm."""
+    stem and head. bias: of all convolutions."""
 
     stages: tuple[tuple[Block, ...], ...]
     stem: int = 16
@@ -123,12 +131,15 @@ class InvertedResidualSpec(Specification):
     def __post_init__(self) -> None:
         stages = tuple(tuple(b if isinstance(b, Block) else Block(**b) for b in stage) for stage in self.stages)
         object.__setattr__(self, "stages", stages)
-        if not stages or not all(stages) or not is_count(self.stem) or self.stem_stride not in (1, 2):
+        if not stages or not all(stages) or not is_count(self.stem) or not is_count(self.stem_stride) or self.stem_stride > 2:
             raise ValueError(
-                "a network of inverted residuals has a stem of 1 or more channels, and 1 or more blocks in each stage"
+                "a network of inverted residuals has a stem of 1 or more channels, of stride 1 or 2, "
+                "and 1 or more blocks in each stage"
             )
-        if len(self.head) > 2 or not all(map(is_count, self.head)) or self.act not in ACTIVATIONS:
+        if not isinstance(self.head, tuple) or len(self.head) > 2 or not all(map(is_count, self.head)):
             raise ValueError(f"a head is at most two numbers of channels; not {self.head}")
+        if self.act not in ACTIVATIONS or not isinstance(self.bias, bool):
+            raise ValueError(f"act is one of {', '.join(ACTIVATIONS)}, bias true or false; not {self.act} and {self.bias}")
         c = self.stem
         for block in (block for stage in stages for block in stage):
             if not block.expands and block.mid != c:
@@ -164,10 +175,10 @@ class InvertedResidualNet(ModeNetwork):
             )
             c = widths[-1]
         self.stages = nn.ModuleList(stages)
-        self.head = layers.conv(c, spec.head[0], 1, kind) if spec.head else None
+        self.head = layers.conv(c, spec.head[0], 1, kind, bias=spec.bias) if spec.head else None
         self.head_relu = activation(spec.act) if spec.head else None
         c = spec.head[0] if spec.head else c
-        self.feature = layers.linear(c, spec.head[1]) if len(spec.head) > 1 else None
+        self.feature = layers.linear(c, spec.head[1], bias=spec.bias) if len(spec.head) > 1 else None
         self.feature_relu = activation(spec.act) if len(spec.head) > 1 else None
         self.fc = layers.linear(spec.head[-1] if spec.head else c, num_classes)
         self.stage_sites = _stage_ends(spec)

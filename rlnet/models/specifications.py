@@ -5,10 +5,11 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from rlnet.models.bottleneck import BottleneckSpec
 from rlnet.models.inverted_residual import InvertedResidualSpec
 from rlnet.models.specification import VERSION, Specification
 
-FAMILIES: dict[str, type[Specification]] = {kind.family: kind for kind in (InvertedResidualSpec,)}
+FAMILIES: dict[str, type[Specification]] = {kind.family: kind for kind in (InvertedResidualSpec, BottleneckSpec)}
 
 
 def parse(content: Any, origin: str = "the specification") -> Specification:

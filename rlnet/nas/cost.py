@@ -9,17 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from masks import Shape, find_sites
-from rlnet.models.inverted_residual import HSwish
+from rlnet.models.inverted_residual import HSwish, InnerReLU
 from rlnet.models.specification import Specification
 
-COMPARISONS = {HSwish: 2}  # min(max(x + 3, 0), 6) compares twice; its product with x is a multiplication of secrets
+# Beside the ReLU sites: min(max(x + 3, 0), 6) compares twice; h-swish's product with x is a multiplication of secrets.
+COMPARISONS = {HSwish: 2, nn.Hardsigmoid: 2, InnerReLU: 1}
 
 
 @dataclass(frozen=True)
 class Cost:
     """parameters: of one batch-norm path. macs: multiply-accumulates of convolutions and linear layers per image. relus: scalar
-    ReLUs per image. comparisons: scalar secure comparisons per image, 2 for each h-swish. sites: (name, (C, H, W)) of each ReLU
-    site, in forward order."""
+    ReLUs per image. comparisons: scalar secure comparisons per image, those of squeeze-and-excitation included; an h-swish or
+    hard sigmoid has 2. sites: (name, (C, H, W)) of each ReLU site, in forward order."""
 
     parameters: int
     macs: int
