@@ -6,10 +6,11 @@ from textwrap import shorten
 from typing import Any
 
 from rlnet.models.bottleneck import BottleneckSpec
+from rlnet.models.cell import CellSpec
 from rlnet.models.inverted_residual import InvertedResidualSpec
 from rlnet.models.specification import VERSION, Specification
 
-FAMILIES: dict[str, type[Specification]] = {kind.family: kind for kind in (InvertedResidualSpec, BottleneckSpec)}
+FAMILIES: dict[str, type[Specification]] = {kind.family: kind for kind in (InvertedResidualSpec, BottleneckSpec, CellSpec)}
 
 
 def parse(content: Any, origin: str = "the specification") -> Specification:

@@ -2,12 +2,15 @@
 
 RNAS-CL's S3, S5 and S7 are the found ones; of M the paper gives the space, of which this is the largest. ProARD's found ones
 are not published: these are the largest and the smallest of its spaces. "-relu" is the same with ReLUs instead of h-swish and
-without squeeze-and-excitation, for private inference.
+without squeeze-and-excitation, for private inference. RobNet's small and medium ones are not published either; the "-like" have
+the published numbers of parameters, and -cClL is the large one's cell with C channels and L cells, for private inference.
 """
 
 from collections.abc import Callable
 
+from rlnet.models.cell import CellSpec
 from rlnet.models.published import mobilenet_v3, mobilenet_v3_large, resnet50, rnas_cl
+from rlnet.models.robnet import FREE, LARGE, MEDIUM_LIKE, SMALL_LIKE, repeated
 from rlnet.models.specification import Specification
 
 SMALL = (16, 32, 64)
@@ -37,4 +40,12 @@ ZOO: dict[str, Callable[[], Specification]] = {
     "resnet50": lambda: resnet50(((64,) * 3, (128,) * 4, (256,) * 6, (512,) * 3), (256, 512, 1024, 2048)),
     "mbv3-large": mobilenet_v3_large,
     "mbv3-large-relu": lambda: mobilenet_v3_large("relu"),
+    "robnet-large": lambda: repeated(LARGE),
+    "robnet-large-v2": lambda: repeated(LARGE, channels=64, cells=33),
+    "robnet-free": lambda: CellSpec(FREE),
+    "robnet-medium-like": lambda: repeated(MEDIUM_LIKE),
+    "robnet-small-like": lambda: repeated(SMALL_LIKE),
+    "robnet-large-c16l8": lambda: repeated(LARGE, channels=16, cells=8),
+    "robnet-large-c8l8": lambda: repeated(LARGE, channels=8, cells=8),
+    "robnet-large-c8l5": lambda: repeated(LARGE, channels=8, cells=5),
 }
