@@ -57,11 +57,17 @@ class NetworkConfig:
             raise ValueError(f"network.width is a number of channels, at least 1, not {width}")
 
     def _resolve(self) -> None:
-        """Finds the specification that the name stands for, and checks it."""
-        given = [name for name in ("width", "stem_stride") if getattr(self, name) is not None]
+        """Finds the specification that the name stands for, and checks it.
+
+        A command line starts from the fields of the default network, so a ResNet's default says nothing here.
+        """
         spec = self.specification
-        if given:
-            raise ValueError(f"network.{given[0]} is of ResNets; the specification of {self.name} says what it has")
+        for name, default in (("width", DEFAULT_WIDTH), ("stem_stride", 1)):
+            if getattr(self, name) not in (None, default):
+                raise ValueError(
+                    f"network.{name} is of resnet18, resnet34 and wrn22-8; the specification of {self.name} says what it has"
+                )
+            object.__setattr__(self, name, None)
         if self.spec is None and self.name not in ZOO:
             object.__setattr__(self, "name", spec.family)
         object.__setattr__(self, "spec", spec.plain())

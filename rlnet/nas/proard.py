@@ -32,20 +32,24 @@ class ProgressiveSpace(Space):
     first."""
 
     seen: Genes
+    family: type[Specification]
 
     @abstractmethod
     def read(self, spec: Specification) -> Genes:
-        """The genes of the specification, if it is in the space. Raises ValueError or AttributeError for some that are not."""
+        """The genes of a specification of the family, if it is in the space. Raises ValueError for some that are not."""
 
     def genes(self, spec: Specification) -> Genes:
+        refusal = f"the specification is not in {self}"
+        if not isinstance(spec, self.family):
+            raise ValueError(refusal)
         try:
             genes = self.read(spec)
             in_range = all(gene in range(n) for gene, n in zip(genes, self.choices, strict=True))
-            if in_range and self.specification(genes) == spec:
-                return genes
-        except (ValueError, AttributeError):
-            pass
-        raise ValueError(f"the specification is not in {self}")
+        except ValueError as error:
+            raise ValueError(refusal) from error
+        if not in_range or self.specification(genes) != spec:
+            raise ValueError(refusal)
+        return genes
 
     def canonical(self, genes: Genes) -> Genes:
         return self.genes(self.specification(genes))
@@ -75,6 +79,7 @@ class ResNet50Space(ProgressiveSpace):
     width: int = 64
     stem_stride: int = 1
 
+    family = BottleneckSpec
     depths = (2, 2, 4, 2)  # of each stage at least; at most 2 more
     expansions = (0.2, 0.25, 0.35)
     factors = (0.65, 0.8, 1.0)
@@ -97,7 +102,7 @@ class ResNet50Space(ProgressiveSpace):
         mids = [[self.mids(out)[gene] for gene in blocks[: least + depth]] for out, depth, least, blocks in parts]
         return resnet50(mids, outs, (first, last), stem_residual=bool(genes[0]), stem_stride=self.stem_stride)
 
-    def read(self, spec: Specification) -> Genes:
+    def read(self, spec: BottleneckSpec) -> Genes:
         widths = (*spec.stem, *(stage.out for stage in spec.stages))
         expansions: list[int] = []
         for stage, least in zip(spec.stages, self.depths, strict=True):
@@ -144,6 +149,7 @@ class MobileNetV3Space(ProgressiveSpace):
     width: float = 1.0
     stem_stride: int = 1
 
+    family = InvertedResidualSpec
     kernels = (3, 5, 7)
     expansions = (3, 4, 6)
     least = 2  # blocks of a stage; at most 2 more
@@ -156,7 +162,7 @@ class MobileNetV3Space(ProgressiveSpace):
         expansions = [[self.expansions[gene] for gene in genes[20 + 4 * s :][:n]] for s, n in enumerate(depths)]
         return mobilenet_v3(kernels, expansions, self.profile, self.width, self.stem_stride)
 
-    def read(self, spec: Specification) -> Genes:
+    def read(self, spec: InvertedResidualSpec) -> Genes:
         kernels, expansions, c = [], [], spec.stages[0][-1].out
         for stage in spec.stages[1:]:
             for block in stage:
