@@ -44,9 +44,9 @@ class RobNetSpace(Space):
 
     def genes(self, spec: Specification) -> Genes:
         if not isinstance(spec, CellSpec) or replace(self.largest, cells=spec.cells) != spec or len(spec.cells) != self.cells:
-            raise ValueError(f"{spec} is no RobNet of {self}")
+            raise ValueError(f"the specification is none of {self}")
         if not self.free and len(set(spec.cells)) > 1:
-            raise ValueError("the cells differ; the cell-free space has such networks")
+            raise ValueError("the specification is not of one cell; the cell-free space has such networks")
         cells = spec.cells if self.free else spec.cells[:1]
         return self.canonical(tuple(CODES.index(code) for codes in cells for code in codes))
 
