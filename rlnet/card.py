@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,6 +27,11 @@ def provenance(seed: int, device: torch.device, also: tuple[str, ...] = ()) -> d
         "versions": {"python": platform.python_version(), **{name: version(name) for name in (*PACKAGES, *also)}},
         "hardware": hardware,
     }
+
+
+def network_title(network: dict[str, Any]) -> str:
+    """A card's network in words: its name, and its width where that is not the name's."""
+    return network["name"] if network["width"] is None else f"{network['name']}, width {network['width']}"
 
 
 def relu_counts(masks: Masks) -> dict[str, object]:
