@@ -46,7 +46,7 @@ def relu_counts(masks: Masks) -> dict[str, object]:
 
 def _command() -> str:
     module = getattr(sys.modules["__main__"], "__spec__", None)
-    program = f"python -m {module.name}" if module is not None else Path(sys.argv[0]).name
+    program = f"python -m {module.name.removesuffix('.__main__')}" if module is not None else Path(sys.argv[0]).name
     return " ".join([program, *sys.argv[1:]])
 
 

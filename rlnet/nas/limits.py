@@ -1,10 +1,14 @@
 """What a found network may cost."""
 
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 
-from masks import Shape, parse_budget
+from masks import Shape
 from rlnet.models.specification import Specification
 from rlnet.nas.cost import Cost, cost
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class Limits:
                 )
 
 
-def parse_limit(text: str | int | None) -> int | None:
-    """A limit as people write it, 100k or 1.5m; None is none. Raises ValueError."""
-    return None if text is None else parse_budget(str(text), 10**15)
+def parse_limit(text: str | int | None, of: str = "relus") -> int | None:
+    """A limit as people write it, 100k, 1.5m or 2g; None is none. of: what it limits. Raises ValueError."""
+    if text is None:
+        return None
+    written = re.fullmatch(r"\s*(\d+(?:_\d+)*(?:\.\d+)?)\s*([kmg]?)\s*", str(text), re.IGNORECASE)
+    limit = Fraction(written[1].replace("_", "")) * UNITS[written[2].lower()] if written else Fraction(0)
+    if limit < 1 or limit.denominator != 1:
+        raise ValueError(
+            f"{str(text)!r} is no limit of {of}; write a whole number of at least 1, such as 50000, 100k, 1.5m or 2g"
+        )
+    return int(limit)
