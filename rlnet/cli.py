@@ -30,7 +30,7 @@ def command(
     spec = sys.modules["__main__"].__spec__  # None in a script
     module = spec.name if spec and function.__module__ == "__main__" else function.__module__
     parser = ArgumentParser(
-        prog=f"python -m {module.removesuffix('.__main__')}",
+        prog=f"python -m {module}".removesuffix(".__main__"),
         usage=f"%(prog)s {' '.join(name.upper() for name in positional)} [--config FILE.yaml] [--FLAG VALUE ...]",
         description=config_class.__doc__.splitlines()[0],
         allow_abbrev=False,
