@@ -19,6 +19,7 @@ from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.judge import Judge
 from rlnet.nas.proard import PHASES
 from rlnet.teacher import TeacherObjective
+from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
 from rlnet.training.loop import fit
 from rlnet.training.objective import Objective
@@ -125,6 +126,7 @@ def _trained(network: ModeNetwork, folder: StageFolder, experiment: NasExperimen
 
 
 def _card(experiment: NasExperiment, folder: StageFolder) -> dict:
+    distributed.barrier()  # the first rank has written the metrics
     history = folder.read_metrics()
     validated = [metrics for metrics in history if "clean_accuracy" in metrics][-1]
     return {
