@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rlnet.card import provenance
+from rlnet.card import network_title, provenance
 from rlnet.cli import command
 from rlnet.comparison.accuracy import compare, short_digits
 from rlnet.comparison.card import check_output, write_card
@@ -53,7 +53,7 @@ class BenchmarkConfig(StepsConfig):
 def show_steps(card: dict[str, Any]) -> None:
     """Prints how long the steps took, and what a partial ReLU keeps for its backward pass."""
     network, relu = card["network"], card["relu"]
-    table = Table("forward and backward", title=f"{network['name']}, width {network['width']}, batches of {card['batch_size']}")
+    table = Table("forward and backward", title=f"{network_title(network)}, batches of {card['batch_size']}")
     for header in ("ours", "reference", "ratio", "range"):
         table.add_column(header, justify="right")
     for name, found in card["ms_per_image"].items():

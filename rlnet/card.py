@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,6 +29,11 @@ def provenance(seed: int, device: torch.device, also: tuple[str, ...] = ()) -> d
     }
 
 
+def network_title(network: dict[str, Any]) -> str:
+    """A card's network in words: its name, and its width where that is not the name's."""
+    return network["name"] if network["width"] is None else f"{network['name']}, width {network['width']}"
+
+
 def relu_counts(masks: Masks) -> dict[str, object]:
     """The ReLUs of a network by site: how many there are and how many are kept."""
     sites = {name: {"total": mask.numel(), "kept": int(mask.sum())} for name, mask in masks.items()}
@@ -40,7 +46,7 @@ def relu_counts(masks: Masks) -> dict[str, object]:
 
 def _command() -> str:
     module = getattr(sys.modules["__main__"], "__spec__", None)
-    program = f"python -m {module.name}" if module is not None else Path(sys.argv[0]).name
+    program = f"python -m {module.name.removesuffix('.__main__')}" if module is not None else Path(sys.argv[0]).name
     return " ".join([program, *sys.argv[1:]])
 
 

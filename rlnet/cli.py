@@ -30,7 +30,7 @@ def command(
     spec = sys.modules["__main__"].__spec__  # None in a script
     module = spec.name if spec and function.__module__ == "__main__" else function.__module__
     parser = ArgumentParser(
-        prog=f"python -m {module}",
+        prog=f"python -m {module}".removesuffix(".__main__"),
         usage=f"%(prog)s {' '.join(name.upper() for name in positional)} [--config FILE.yaml] [--FLAG VALUE ...]",
         description=config_class.__doc__.splitlines()[0],
         allow_abbrev=False,
@@ -41,7 +41,7 @@ def command(
     parser.add_argument("--config", action=ConfigFile, help="YAML file of the flags below")
     parser.add_class_arguments(config_class, fail_untyped=True)
     try:
-        found = parser.instantiate(parser.parse_args(_with_underscores(sys.argv[1:] if arguments is None else arguments)))
+        found = parser.instantiate(parser.parse_args(_as_fields(sys.argv[1:] if arguments is None else arguments)))
         config = config_class(**{name: value for name, value in vars(found).items() if name not in (*positional, "config")})
         with process_group(config.device):
             function(*(getattr(found, name) for name in positional), config)
@@ -68,13 +68,14 @@ class ConfigFile(ActionConfigFile):
             raise ArgumentError(self, f"{values}: {error}") from error
 
 
-def _with_underscores(arguments: list[str]) -> list[str]:
-    """--relu-budget as --relu_budget, the name of the field; values keep their hyphens."""
-    flags = [argument.partition("=") if argument.startswith("--") else None for argument in arguments]
-    return [
-        argument if flag is None else "--" + flag[0][2:].replace("-", "_") + flag[1] + flag[2]
-        for argument, flag in zip(arguments, flags, strict=True)
-    ]
+def _as_fields(arguments: list[str]) -> list[str]:
+    """--relu-budget as --relu_budget, the name of the field, and --network as --network.name; values keep their hyphens."""
+    found = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+        name = name.replace("-", "_").replace("__", "--", 1)
+        found.append(("--network.name" if name == "--network" else name) + equals + value)
+    return found
 
 
 def _message(error: Exception) -> Any:

@@ -12,6 +12,7 @@ from rlnet.evaluation.settings import EvaluationConfig
 from rlnet.models import NetworkConfig
 from rlnet.models.batch_norm import View
 from rlnet.training.distillation import DistillationConfig
+from rlnet.training.robust import ObjectiveConfig
 from rlnet.training.schedule import TrainConfig
 
 
@@ -66,6 +67,7 @@ class Config:
         network: the architecture of teacher and student.
         augmix: the augmented view.
         attack: the adversarial view.
+        objective: what the teacher minimises.
         distillation: the losses of the student.
         teacher: stage 1.
         search: stage 2.
@@ -89,6 +91,7 @@ class Config:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     augmix: AugMixConfig = field(default_factory=AugMixConfig)
     attack: AttackConfig = field(default_factory=lambda: AttackConfig(eps=Pixels("16/255"), step_size=Pixels("6/255"), steps=3))
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
     teacher: TrainConfig = field(
         default_factory=lambda: TrainConfig(epochs=8, batch_size=64, lr=0.1, schedule="cosine", warmup_epochs=1)
@@ -100,6 +103,8 @@ class Config:
     def __post_init__(self) -> None:
         if "clean" not in self.views or len(set(self.views)) != len(self.views):
             raise ValueError(f"views are clean and, once each, augmented and adversarial; not {', '.join(self.views)}")
+        if self.objective.name != "rlnet" and "adversarial" not in self.views:
+            raise ValueError(f"objective {self.objective.name} trains on the adversarial view; add it to views")
         if self.workers < -1:
             raise ValueError(f"workers is {self.workers}; give a number of processes, or -1 for what suits the machine")
 
@@ -119,6 +124,7 @@ _TEACHER_KEYS = (
     "network",
     "augmix",
     "attack",
+    "objective",
     "teacher",
 )
 _MASKS_KEYS = (*_TEACHER_KEYS, "distillation", "search")

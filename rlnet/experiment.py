@@ -61,15 +61,15 @@ class Experiment:
 
     @cached_property
     def teacher_folder(self) -> StageFolder:
-        return StageFolder(self.config.experiment / "teacher", self._stage("teacher"))
+        return self._stage("teacher", self.config.experiment / "teacher")
 
     @cached_property
     def masks_folder(self) -> StageFolder:
-        return StageFolder(self.folder / "masks", self._stage("masks", budget=self.budget))
+        return self._stage("masks", self.folder / "masks", budget=self.budget)
 
     @cached_property
     def student_folder(self) -> StageFolder:
-        return StageFolder(self.folder / "student", self._stage("student", budget=self.budget))
+        return self._stage("student", self.folder / "student", budget=self.budget)
 
     def _teacher_content(self) -> dict[str, Any] | None:
         """The checkpoint of the teacher that the configuration names, if it does."""
@@ -105,8 +105,9 @@ class Experiment:
         name = self.config.search.sensitivity
         return None if name == "magnitude" else preset_sensitivity(name, self.capacities)
 
-    def _stage(self, stage: str, **resolved: Any) -> dict[str, Any]:
-        return stage_config(self.config, stage, precision=self.compute.precision, **resolved)
+    def _stage(self, stage: str, path: Path, **resolved: Any) -> StageFolder:
+        config = stage_config(self.config, stage, precision=self.compute.precision, **resolved)
+        return StageFolder(path, config, defaults=stage_config(Config(), stage))
 
     def new_network(self, seed: int) -> ModeNetwork:
         """The all-ReLU network with random weights, on the device."""

@@ -20,7 +20,13 @@ from rlnet.models.batch_norm import ModeBatchNorm2d
 from rlnet.trained import load
 
 STAGES = {"teacher": "stage 1: teacher", "masks": "stage 2: mask search", "student": "stage 3: fine-tuning"}
-COLOURS = {"clean": "tab:blue", "augmented": "tab:green", "adversarial": "tab:red", "shared": "tab:gray"}
+COLOURS = {
+    "clean": "tab:blue",
+    "augmented": "tab:green",
+    "adversarial": "tab:red",
+    "shared": "tab:gray",
+    "trades": "tab:purple",
+}
 
 
 def draw(student_folder: Path) -> list[Path]:

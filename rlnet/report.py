@@ -12,6 +12,7 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from rlnet.card import network_title
 from rlnet.cli import command
 from rlnet.evaluation import shown
 from rlnet.plots import draw
@@ -41,7 +42,7 @@ def show(card: dict, folder: Path) -> None:
         {"all-ReLU teacher": card["teacher"], "partial-ReLU student": card["accuracy"]},
         {"all-ReLU teacher": f"{relu['total']:,}", "partial-ReLU student": f"{relu['kept']:,}"},
     )
-    table.title = f"{card['network']['name']} (width {card['network']['width']}) on {card['dataset']}"
+    table.title = f"{network_title(card['network'])}, on {card['dataset']}"
     console = Console()
     console.print(table)
     low, high = card["evaluation"]["ci95"]["clean"]
@@ -72,7 +73,7 @@ def cards_table(cards: dict[str, dict]) -> str:
         "|---|---|--:|--:|--:|--:|" + "--:|" * len(attacks),
     ]
     for name, card in cards.items():
-        network = f"{card['network']['name']}, width {card['network']['width']}"
+        network = network_title(card["network"])
         for role, accuracy, relus in (
             ("teacher", card["teacher"], card["relu"]["total"]),
             ("student", card["accuracy"], card["relu"]["kept"]),

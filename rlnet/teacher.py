@@ -22,6 +22,7 @@ from rlnet.trained import from_content, masks_of, to_content
 from rlnet.training import distributed
 from rlnet.training.loop import fit
 from rlnet.training.objective import Objective, mean_over_views, named
+from rlnet.training.robust import ObjectiveConfig, robust_objective
 from rlnet.training.views import ViewMaker, forward
 
 
@@ -42,6 +43,11 @@ class TeacherObjective(Objective):
         return named("ce", ce_by_view(forward(self.network, views.images), views.labels))
 
 
+def teacher_objective(config: ObjectiveConfig, network: ModeNetwork, views: ViewMaker) -> Objective:
+    """What the teacher minimises: Eq. 1, or one of the objectives of `rlnet.training.robust`."""
+    return TeacherObjective(network, views) if config.name == "rlnet" else robust_objective(config, network, views)
+
+
 def run(experiment: Experiment) -> tuple[ModeNetwork, dict]:
     """The experiment's teacher and its card; trains it, goes on training it, or only loads it, as its folder says.
 
@@ -55,7 +61,7 @@ def run(experiment: Experiment) -> tuple[ModeNetwork, dict]:
     elif not folder.complete:
         network = experiment.new_network(experiment.config.seed)
         fit(
-            TeacherObjective(network, experiment.views),
+            teacher_objective(experiment.config.objective, network, experiment.views),
             experiment.batches(experiment.config.teacher),
             experiment.config.teacher,
             folder,

@@ -40,7 +40,7 @@ def train_student(side: Side, experiment: Experiment, folder: Path) -> dict[str,
     compute = side.compute(experiment.compute)
 
     def train(stage: str, objective: Objective, schedule: TrainConfig) -> None:
-        stage_folder = StageFolder(folder / f"{side.name} {stage}", {})
+        stage_folder = StageFolder(folder / f"{side.name} {stage}", {}, defaults={})
         stage_folder.open()
         fit(
             objective,

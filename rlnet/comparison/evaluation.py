@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rlnet.accuracy import random_part
-from rlnet.card import provenance
+from rlnet.card import network_title, provenance
 from rlnet.comparison.attacks import BATCH, references, time_attack
 from rlnet.comparison.card import check_output, write_card
 from rlnet.comparison.corruptions import ALL, time_corruptions
@@ -111,7 +111,7 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
 def show(card: dict[str, Any]) -> None:
     """Prints how long attacks and corruptions took."""
     console, network = Console(), card["network"]
-    table = Table(title=f"{network['name']}, width {network['width']}, on {card['dataset']}; eps {card['attack']['eps']}")
+    table = Table(title=f"{network_title(network)}, on {card['dataset']}; eps {card['attack']['eps']}")
     table.add_column("attack")
     for header in ("ms per image", "to ours", "range", "robust"):
         table.add_column(header, justify="right")

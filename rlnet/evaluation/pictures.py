@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from rlnet.attacks import Pixels
+from rlnet.card import network_title
 
 COLOURS = {"normal": "tab:blue", "adversarial": "tab:red", "auto": "tab:green"}
 STYLES = ("-", "--", ":", "-.")
@@ -127,4 +128,4 @@ def switch(card: dict[str, Any]) -> Figure:
 
 def _title(card: dict[str, Any]) -> str:
     network = card.get("network")
-    return f"{network['name']} (width {network['width']}) on {card['dataset']}" if network else "evaluation"
+    return f"{network_title(network)}, on {card['dataset']}" if network else "evaluation"

@@ -27,23 +27,38 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
     """`nn.BatchNorm2d` whose batch statistics are those of the joint batch of all ranks, with gloo as with nccl.
 
     `nn.SyncBatchNorm` runs on accelerators only; this one runs wherever the process group does. With one process it is
-    `nn.BatchNorm2d`. Every rank must hold equally many images.
+    `nn.BatchNorm2d`. Every rank must hold equally many images. Of fewer channels than it has, as in a supernet, it takes its
+    first entries.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
-            return super().forward(x)
+        c = x.shape[1]
+        mean, variance, weight, bias = self.entries(c)
+        if not self.training:
+            return functional.batch_norm(x, mean, variance, weight, bias, eps=self.eps)
+        if not (dist.is_initialized() and dist.get_world_size() > 1):
+            self.num_batches_tracked.add_(1)
+            return functional.batch_norm(x, mean, variance, weight, bias, True, self.momentum, self.eps)
+        return self._synced(x)
+
+    def entries(self, c: int) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Running mean and variance, weight and bias of the first c channels, as views; None without affine parameters."""
+        tensors = self.running_mean, self.running_var, self.weight, self.bias
+        return tensors if c == self.num_features else tuple(None if tensor is None else tensor[:c] for tensor in tensors)
+
+    def _synced(self, x: Tensor) -> Tensor:
+        running_mean, running_var, weight, bias = self.entries(x.shape[1])
         wide = x.float()
         moments = torch.stack([wide.mean(dim=(0, 2, 3)), wide.square().mean(dim=(0, 2, 3))])
         mean, square = all_reduce(moments) / dist.get_world_size()
         variance = (square - mean.square()).clamp(min=0)
         with torch.no_grad():
             n = x.numel() // x.shape[1] * dist.get_world_size()
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (n / (n - 1)), self.momentum)
+            running_mean.lerp_(mean, self.momentum)
+            running_var.lerp_(variance * (n / (n - 1)), self.momentum)
             self.num_batches_tracked.add_(1)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        shift = self.bias - mean * scale
+        scale = (variance + self.eps).rsqrt() if weight is None else weight * (variance + self.eps).rsqrt()
+        shift = -mean * scale if bias is None else bias - mean * scale
         return (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
 
 
@@ -51,13 +66,15 @@ class ModeBatchNorm2d(nn.Module):
     """One batch norm per path over C channels; `take(mode)` chooses the path of the forward passes that follow.
 
     kind: "single", "dual" (clean and augmented images share a path) or "triple"; see `PATHS`. The network that holds it
-    calls `take`, its blocks never do. selected: the scale and shift that a `ModeSelector` gives for one call, else None.
+    calls `take`, its blocks never do. affine: whether paths have weights and biases, or statistics only. selected: the scale
+    and shift that a `ModeSelector` gives for one call, else None.
     """
 
-    def __init__(self, channels: int, kind: BatchNormKind):
+    def __init__(self, channels: int, kind: BatchNormKind, affine: bool = True):
         super().__init__()
         self.routes = PATHS[kind]
-        self.paths = nn.ModuleDict({path: SyncedBatchNorm2d(channels) for path in dict.fromkeys(self.routes.values())})
+        paths = dict.fromkeys(self.routes.values())
+        self.paths = nn.ModuleDict({path: SyncedBatchNorm2d(channels, affine=affine) for path in paths})
         self.path = self.routes["normal"]
         self.selected: tuple[Tensor, Tensor] | None = None
 
@@ -78,7 +95,10 @@ class ModeBatchNorm2d(nn.Module):
         if self.selected is not None:
             return self.selected
         bn = self.current
-        scale = bn.weight * (bn.running_var + bn.eps).rsqrt()
+        scale = (bn.running_var + bn.eps).rsqrt()
+        if not bn.affine:
+            return scale, -bn.running_mean * scale
+        scale = bn.weight * scale
         return scale, bn.bias - bn.running_mean * scale
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,20 +109,33 @@ class ModeBatchNorm2d(nn.Module):
 
 
 class NormedConv2d(nn.Conv2d):
-    """A convolution without bias and the mode-wise batch norm of its output: y = bn(conv(x)).
+    """A convolution and the mode-wise batch norm of its output: y = bn(conv(x)).
 
-    While the network is `frozen` it is one convolution, with the path's running statistics folded into its weight.
+    While the network is `frozen` it is one convolution, with the path's running statistics folded into its weight. groups:
+    c_in for a depthwise one. bias: of the convolution, which a batch norm takes out again; some published networks have it.
     """
 
-    def __init__(self, c_in: int, c_out: int, kernel_size: int, kind: BatchNormKind, stride: int = 1):
-        super().__init__(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel_size: int,
+        kind: BatchNormKind,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        affine: bool = True,
+    ):
+        super().__init__(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, groups=groups, bias=bias)
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
-        self.bn = ModeBatchNorm2d(c_out, kind)
+        self.bn = ModeBatchNorm2d(c_out, kind, affine)
         self.folded: tuple[Tensor, Tensor] | None = None
 
     def fold(self, dtype: torch.dtype) -> None:
-        """Makes one convolution of this one and its path's batch norm y = x s + t: w' = w s, b' = t."""
+        """Makes one convolution of this one and its path's batch norm y = x s + t: w' = w s, b' = t (+ b s)."""
         scale, shift = self.bn.affine
+        if self.bias is not None:
+            shift = shift + self.bias * scale
         self.folded = (self.weight * scale.view(-1, 1, 1, 1)).to(dtype), shift.to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:

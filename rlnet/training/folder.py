@@ -15,12 +15,13 @@ from rlnet.training import checkpoint, distributed
 class StageFolder:
     """`runs/<experiment>/.../<stage>/` with config.yaml, metrics.jsonl, last.pt, best.pt and, when complete, card.json.
 
-    config: all that the stage's numbers depend on, as plain values. Nothing is written before `open`, and every file is
+    config: all that the stage's numbers depend on, as plain values. defaults: of the settings, for a folder made before one of
+    them existed; a new setting's default must be what was done before. Nothing is written before `open`, and every file is
     written atomically, by the first rank only. complete: whether the stage has its card, the same on all ranks.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any]):
-        self.path, self.config = path, config
+    def __init__(self, path: Path, config: dict[str, Any], defaults: dict[str, Any]):
+        self.path, self.config, self.defaults = path, config, defaults
         self.stage = path.name
         self.complete = False
         self.remedy = f"delete the folder {path} to start that stage anew"
@@ -36,7 +37,7 @@ class StageFolder:
             raise ValueError(f"{file} is damaged; {self.remedy}") from error
         if not isinstance(found, dict):
             raise ValueError(f"{file} is damaged; {self.remedy}")
-        differences = _differences(found, self.config)
+        differences = _differences(_completed(found, self.defaults), self.config)
         if differences:
             raise ValueError(
                 f"{self.path} holds a run of another configuration ({'; '.join(differences)}). "
@@ -131,6 +132,15 @@ def _is_running(process: int) -> bool:
     except PermissionError:  # of another user
         return True
     return True
+
+
+def _completed(found: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A nested configuration with the defaults of what it does not name."""
+    whole = {**defaults, **found}
+    for key, value in defaults.items():
+        if isinstance(value, dict) and isinstance(whole[key], dict):
+            whole[key] = _completed(whole[key], value)
+    return whole
 
 
 def _differences(found: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:

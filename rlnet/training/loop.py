@@ -56,7 +56,8 @@ def fit(
             raise ValueError(f"{folder.path / 'last.pt'} is not of this stage; {folder.remedy}") from error
     folder.write_metrics(history)
 
-    with bar(folder.stage, config.epochs * batches.steps_per_epoch, len(history) * batches.steps_per_epoch) as progress:
+    steps_per_epoch = batches.steps_per_epoch * objective.replays
+    with bar(folder.stage, config.epochs * steps_per_epoch, len(history) * steps_per_epoch) as progress:
         for epoch in range(len(history), config.epochs):
             if objective.settled:
                 break
@@ -102,26 +103,29 @@ def _train_epoch(
     objective.network.train()
     names = list(objective.weights)
     weights = torch.tensor(list(objective.weights.values()), device=compute.device)
-    log = torch.zeros(batches.steps_per_epoch, len(names), device=compute.device)
-    for step, batch in enumerate(batches.epoch(epoch)):
+    steps = batches.steps_per_epoch * objective.replays
+    log = torch.zeros(steps, len(names), device=compute.device)
+    replayed = (numbered for numbered in enumerate(batches.epoch(epoch)) for _ in range(objective.replays))
+    for step, (place, batch) in enumerate(replayed):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, epoch + step / batches.steps_per_epoch)
+            group["lr"] = learning_rate(config, epoch + step / steps)
         with compute.autocast():
-            terms = objective.terms(batch, epoch, step)
+            terms = objective.terms(batch, epoch, place)
         values = torch.stack([terms[name] for name in names])
         loss = (values * weights).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         distributed.average_gradients(objective.network.parameters())
         optimizer.step()
+        objective.end_step()
         log[step] = values.detach()
         advance()
-        if (step + 1) % CHECK_EVERY == 0 or step + 1 == batches.steps_per_epoch:
+        if (step + 1) % CHECK_EVERY == 0 or step + 1 == steps:
             _check_finite(log, names, epoch)
     for name, value in objective.network.state_dict().items():
         if not value.isfinite().all():
             raise FloatingPointError(
-                f"{name} stopped being finite in step {batches.steps_per_epoch} of epoch {epoch + 1}, no loss term did; {KEPT}"
+                f"{name} stopped being finite in step {steps} of epoch {epoch + 1}, no loss term did; {KEPT}"
             )
     means = (distributed.sum_over_ranks(log) / distributed.world_size()).mean(dim=0).tolist()
     terms = dict(zip(names, means, strict=True))

@@ -14,10 +14,14 @@ class Objective:
     network: ModeNetwork
     weights: dict[str, float]
     settled = False  # whether training may stop before its last epoch
+    replays = 1  # optimizer steps that each batch is used for
 
     def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
         """The unweighted scalar loss terms of one batch, by name."""
         raise NotImplementedError
+
+    def end_step(self) -> None:
+        """What the objective does after the optimizer's step, with the gradients of that step still there."""
 
     def end_epoch(self) -> dict[str, float]:
         """What the stage does between two epochs; returns what it wants logged."""

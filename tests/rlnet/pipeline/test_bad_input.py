@@ -78,7 +78,9 @@ def run_folder(tmp_path: Path, uninterrupted: Path) -> Path:
         ("--teacher.epochs=many", "\"teacher.epochs\": Expected a <class 'int'>. Got value: many"),
         ("--teacher.epochs=1.5", "\"teacher.epochs\": Expected a <class 'int'>. Got value: 1.5"),
         ("--tensorboard=5", "\"tensorboard\": Expected a <class 'bool'>. Got value: 5"),
-        ("--network.name=vgg", "Expected a typing.Literal['resnet18', 'resnet34', 'wrn22-8']. Got value: vgg"),
+        ("--network.name=vgg", "there is no network 'vgg'; known: resnet18, resnet34, wrn22-8, "),
+        ("--network=resnet81", "there is no network 'resnet81', did you mean resnet18?"),
+        ("--network=/nowhere/spec.json", "/nowhere/spec.json: No such file or directory"),
         ("--teacher.epochs=0", "epochs is 0; a stage needs at least 1"),
         ("--search.epochs=0", "epochs is 0; a stage needs at least 1"),
         ("--finetune.epochs=-1", "epochs is -1; a stage needs at least 1"),
@@ -110,6 +112,9 @@ def run_folder(tmp_path: Path, uninterrupted: Path) -> Path:
         ("--search.sensitivity=resnet81-25k", "no preset is called 'resnet81-25k'; there are resnet18-25k, resnet18-50k"),
         ("--search.sensitivity=resnet34-25k", "'resnet34-25k' is for a network of 33 ReLU sites, this one has 17"),
         ("--search.density=0", "search.density is 0.0; it is a fraction of the weights"),
+        ("--objective.name=mart", "Expected a typing.Literal['rlnet', 'at', 'trades', 'fast-at', 'free']. Got value: mart"),
+        ("--objective.beta=-1", "objective.beta is -1.0; it is a weight, at least 0 and finite"),
+        ("--objective.replays=0", "objective.replays is 0; free training takes at least 1 step for each batch"),
         ("--distillation.temperature=0", "distillation.temperature and attack_temperature are above 0"),
         ("--augmix.severity=-1", "AugMix severity is -1.0: use a number from 0.1 to 10"),
         ("--data.name=mnist", "data set 'mnist' is unknown: use one of digits, cifar10"),
@@ -122,6 +127,10 @@ def run_folder(tmp_path: Path, uninterrupted: Path) -> Path:
 )
 def test_flags(refuse: Refuse, more: str, words: str) -> None:
     refuse([more], words)
+
+
+def test_robust_training_without_the_adversarial_view(refuse: Refuse) -> None:
+    refuse(["--objective.name=at", "--views=[clean]"], "objective at trains on the adversarial view; add it to views")
 
 
 @pytest.mark.parametrize(
@@ -397,6 +406,7 @@ def test_damaged_masks_files(refuse: Refuse, tmp_path: Path, uninterrupted: Path
         ({"seed": 1}, "teacher", "seed is 0 there and 1 here"),
         ({"network": {"width": 8}, "relu_budget": 12534}, "teacher", "network.width is 4 there and 8 here"),
         ({"views": ("clean",)}, "teacher", "views is ['clean', 'augmented', 'adversarial'] there and ['clean'] here"),
+        ({"objective": {"beta": 1.0}}, "teacher", "objective.beta is 6.0 there and 1.0 here"),
         ({"attack": {"steps": 2}}, "teacher", "attack.steps is 1 there and 2 here"),
         ({"search": {"lr": 0.03}}, MASKS.removeprefix("digits/"), "search.lr is 0.02 there and 0.03 here"),
         ({"distillation": {"beta": 1.0}}, MASKS.removeprefix("digits/"), "distillation.beta is 1000.0 there and 1.0 here"),

@@ -16,31 +16,38 @@ from rlnet.cli import command
 from rlnet.config import Config
 from rlnet.experiment import Experiment
 from rlnet.models import frozen
-from rlnet.teacher import TeacherObjective
+from rlnet.teacher import TeacherObjective, teacher_objective
 from rlnet.training import distributed
 from rlnet.training.distillation import StudentObjective
 from rlnet.training.folder import StageFolder
 from rlnet.training.objective import Objective
+from rlnet.training.robust import ObjectiveConfig
 
 
 def objectives(experiment: Experiment) -> dict[str, Objective]:
-    """Fresh objectives of stage 1, and of stage 3 under random masks."""
+    """Fresh objectives of stage 1, each kind, and of stage 3 under random masks."""
     student, teacher = experiment.new_network(1), experiment.new_network(2)
     generator = torch.Generator().manual_seed(0)
     linearize(student, {name: random_mask(shape, shape[0] * 9, generator) for name, shape in experiment.sites.items()})
     of_student = StudentObjective(student, teacher, experiment.views, experiment.config.distillation, beta=1000.0)
-    return {"teacher": TeacherObjective(experiment.new_network(0), experiment.views), "student": of_student}
+    robust = {
+        name: teacher_objective(ObjectiveConfig(name), experiment.new_network(0), experiment.views)
+        for name in ("at", "trades", "free")
+    }
+    return {"teacher": TeacherObjective(experiment.new_network(0), experiment.views), **robust, "student": of_student}
 
 
 def one_step(objective: Objective, experiment: Experiment) -> dict[str, Tensor]:
-    """The gradients of the first batch's loss, the batch-norm statistics after it, and the mean of each term, by name."""
+    """What the first batch's step finds: gradients, batch-norm statistics, the mean of each term, the objective's state."""
     network = objective.network.train()
     batch = next(iter(experiment.batches(experiment.config.teacher).epoch(0)))
     with frozen(objective.teacher, "normal") if isinstance(objective, StudentObjective) else nullcontext():
         terms = objective.terms(batch, 0, 0)
     sum(objective.weights[name] * term for name, term in terms.items()).backward()
     distributed.average_gradients(network.parameters())
-    found = {f"gradient of {name}": parameter.grad for name, parameter in network.named_parameters()}
+    objective.end_step()
+    found = {f"state {name}": value for name, value in objective.state().items()}
+    found |= {f"gradient of {name}": parameter.grad for name, parameter in network.named_parameters()}
     found |= {f"statistic {name}": value for name, value in network.state_dict().items() if "running" in name}
     ranks = distributed.world_size()
     return found | {name: distributed.sum_over_ranks(term.detach().clone()) / ranks for name, term in terms.items()}

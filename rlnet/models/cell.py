@@ -1,0 +1,162 @@
+"""Networks of densely connected cells: the family of RobNet (Guo et al. 2020, arXiv:1911.10695), and its supernet.
+
+Stem, cells, mean over the map, linear layer. The cells at a third and at two thirds halve the map and double the channels.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from rlnet.models.batch_norm import BatchNormKind
+from rlnet.models.cell_operations import Edge, FactorizedReduce, Pointwise, added
+from rlnet.models.cell_wiring import CODES, EDGES, NODES, NONE, STATES, WIRES, Codes, edge_stride, live, reads, rectified
+from rlnet.models.elastic import STATIC, Layers, Members
+from rlnet.models.network import ModeNetwork
+from rlnet.models.specification import Specification, is_count
+
+
+@dataclass(frozen=True)
+class CellSpec(Specification):
+    """cells: of each, the codes of its 14 edges, node by node and by where they start: "01" a separable convolution, "10" the
+    identity, "11" their sum, "00" none. channels: of a node of the first cells; the stem has three times as many. shared: one
+    ReLU for each tensor, where the published form, of the same values, has one in front of each operation. affine: whether the
+    cells' batch norms have weights and biases; the published ones have none."""
+
+    cells: tuple[Codes, ...]
+    channels: int = 36
+    stem_stride: int = 1
+    shared: bool = True
+    affine: bool = False
+
+    family = "cell"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.cells, tuple) or not self.cells:
+            raise ValueError("a network of cells has a tuple of one cell or more")
+        for k, codes in enumerate(self.cells):
+            if not isinstance(codes, tuple) or len(codes) != EDGES or not all(code in CODES for code in codes):
+                raise ValueError(f"cell {k} is a tuple of {EDGES} codes, each of {', '.join(CODES)}; not {codes!r}")
+        if not is_count(self.channels) or not is_count(self.stem_stride) or self.stem_stride > 2:
+            raise ValueError(f"channels are 1 or more, stem_stride is 1 or 2; not {self.channels!r} and {self.stem_stride!r}")
+        if not isinstance(self.shared, bool) or not isinstance(self.affine, bool):
+            raise ValueError(f"shared and affine are true or false, not {self.shared!r} and {self.affine!r}")
+
+    @cached_property
+    def live(self) -> tuple[Codes, ...]:
+        """The cells without the edges that make no difference."""
+        return live(self.cells)
+
+    @property
+    def reductions(self) -> tuple[int, ...]:
+        """The cells that halve the map."""
+        return tuple(sorted({len(self.cells) // 3, 2 * len(self.cells) // 3}))
+
+    def width(self, cell: int) -> int:
+        """Channels of a node of a cell."""
+        return self.channels * 2 ** sum(reduction <= cell for reduction in self.reductions)
+
+    def output(self, cell: int) -> int:
+        """Channels that leave a cell; the stem is cells -1 and -2."""
+        return NODES * self.width(cell) if cell >= 0 else 3 * self.channels
+
+    def readers(self, cell: int) -> tuple[tuple[int, str], ...]:
+        """Which inputs of which cells are the output of a cell, or of the stem with cell -1."""
+        places = [(cell + 1, 1), (cell + 2, 0)] if cell >= 0 else [(0, 0), (0, 1), (1, 0)]
+        return tuple((k, STATES[state]) for k, state in places if k < len(self.cells) and reads(self.live[k], state))
+
+    def build(
+        self, num_classes: int, mean: tuple[float, ...], std: tuple[float, ...], kind: BatchNormKind, layers: Layers = STATIC
+    ) -> "CellNet":
+        return CellNet(self, num_classes, mean, std, kind, layers)
+
+
+class Cell(nn.Module):
+    """The outputs of two cells -> (B, 4 C, H, W). It has only what is live of the specification's cell k."""
+
+    def __init__(self, spec: CellSpec, k: int, kind: BatchNormKind, layers: Layers):
+        super().__init__()
+        codes, c, reduces = spec.live[k], spec.width(k), k in spec.reductions
+        inputs: dict[str, nn.Module] = {}
+        for state, name in enumerate(STATES[:2]):
+            if reads(codes, state):
+                operation = FactorizedReduce if state == 0 and k - 1 in spec.reductions else Pointwise
+                inputs[name] = operation(spec.output(k - 2 + state), c, kind, layers, spec.affine, spec.shared)
+        self.inputs = Members(inputs)
+        self.edges = nn.ModuleList(
+            Edge(code, c, edge_stride(edge, reduces), kind, layers, spec.affine, spec.shared) for edge, code in enumerate(codes)
+        )
+        self.relus = Members({name: nn.ReLU() for name in rectified(codes, reduces)} if spec.shared else {})
+
+    def forward(self, *before: Tensor | None) -> Tensor:
+        """before: what the inputs s0 and s1 read, in the shared form after a ReLU; None where nothing reads it."""
+        states: list[Tensor | None] = []
+        ready: list[Tensor | None] = []  # what the operations read: the states, in the shared form after a ReLU
+        for name, x in zip(STATES, before, strict=False):
+            self._append(states, ready, self.inputs[name](x) if name in self.inputs.active else None)
+        for node in range(NODES):
+            edges = [(edge, source) for edge, (source, n) in zip(self.edges, WIRES, strict=True) if n == node and edge.active]
+            parts = [edge(states[source], ready[source]) for edge, source in edges]
+            self._append(states, ready, added(parts) if parts else None)
+        nodes = states[2:]
+        some = next(node for node in nodes if node is not None)
+        return torch.cat([some * 0.0 if node is None else node for node in nodes], dim=1)
+
+    def _append(self, states: list[Tensor | None], ready: list[Tensor | None], state: Tensor | None) -> None:
+        """Adds a state and what operations read of it; a state that is an earlier one shares its ReLU."""
+        name = STATES[len(states)]
+        same = [rectified for earlier, rectified in zip(states, ready, strict=True) if earlier is state]
+        ready.append(self.relus[name](state) if name in self.relus.active else same[0] if same else state)
+        states.append(state)
+
+
+class CellNet(ModeNetwork):
+    """Stem, the live cells, mean over the map, linear layer."""
+
+    def __init__(
+        self,
+        spec: CellSpec,
+        num_classes: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        kind: BatchNormKind,
+        layers: Layers,
+    ):
+        super().__init__(mean, std)
+        n = len(spec.cells)
+        lives = [k for k, codes in enumerate(spec.live) if set(codes) != {NONE}]
+        self.conv1 = layers.conv(len(mean), spec.output(-1), 3, kind, spec.stem_stride)
+        self.cells = Members({str(k): Cell(spec, k, kind, layers) for k in lives})
+        outputs = [k for k in (-1, *lives) if spec.readers(k)]
+        self.relus = Members({"stem" if k < 0 else str(k): nn.ReLU() for k in outputs} if spec.shared else {})
+        self.fc = layers.linear(spec.output(n - 1), num_classes)
+        self.last = str(n - 1)
+        self.stage_sites = _stage_ends(spec)
+
+    def logits(self, x: Tensor) -> Tensor:
+        x = self.conv1(x)
+        stem = self._ready("stem", x)
+        ready = {-2: stem, -1: stem}  # by cell, what its readers read
+        for name in self.cells.active:
+            k = int(name)
+            x = self.cells[name](ready.get(k - 2), ready.get(k - 1))
+            ready[k] = self._ready(name, x)
+            ready.pop(k - 2, None)
+        if self.last not in self.cells.active:  # no path leads from the image to the output, which is zero
+            return self.fc(x.new_zeros(x.shape[0], self.fc.in_features))
+        return self.fc(x.mean(dim=(2, 3)))
+
+    def _ready(self, name: str, x: Tensor) -> Tensor:
+        return self.relus[name](x) if name in self.relus.active else x
+
+
+def _stage_ends(spec: CellSpec) -> tuple[str, ...]:
+    """The last ReLU after a cell's output in each stage that has one."""
+    n, ends = len(spec.cells), []
+    borders = [0, *(k for k in spec.reductions if k > 0), n]
+    for first, end in pairwise(borders):
+        read = [(k, spec.readers(k)[0]) for k in range(first, end) if spec.readers(k)]
+        ends += [f"relus.{k}" if spec.shared else f"cells.{cell}.inputs.{name}.front" for k, (cell, name) in read[-1:]]
+    return tuple(ends)

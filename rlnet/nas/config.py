@@ -1,0 +1,127 @@
+"""The configuration of an architecture search: what `python -m rlnet.nas` takes as flags and YAML."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from masks import budget_name
+from rlnet.attacks import AttackConfig, Pixels
+from rlnet.data import DataConfig
+from rlnet.nas.families import SpaceConfig, space_name
+from rlnet.nas.limits import parse_limit
+from rlnet.training.schedule import TrainConfig
+
+
+@dataclass(frozen=True)
+class SupernetConfig(TrainConfig):
+    """The training of the supernet, after that of the largest network.
+
+    Args:
+        sampling: which sub-network a step trains. progressive: first large ones, from phase to phase (of equally many epochs)
+            smaller ones too, as ProARD; random: any, as RobNet; auto: progressive where the space has phases.
+    """
+
+    sampling: Literal["auto", "progressive", "random"] = "auto"
+
+
+@dataclass(frozen=True)
+class EvolutionConfig:
+    """The evolutionary search in the trained supernet.
+
+    Args:
+        population: networks that are judged in each generation.
+        generations: the first is drawn at random, the others descend from the best.
+        parents: fraction of the population that the next generation descends from.
+        mutation: probability that a gene is drawn anew.
+        calibration_images: training images from which each network takes its batch-norm statistics before it is judged.
+        validation_limit: judge on so many of the held-out validation images; None is all.
+    """
+
+    population: int = 12
+    generations: int = 3
+    parents: float = 0.25
+    mutation: float = 0.1
+    calibration_images: int = 256
+    validation_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("population", 2), ("generations", 1), ("calibration_images", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(f"evolution.{name} is {getattr(self, name)}; give at least {least}")
+        for name in ("parents", "mutation"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"evolution.{name} is {getattr(self, name)}; it is a fraction, above 0 and at most 1")
+        if self.validation_limit is not None and self.validation_limit < 1:
+            raise ValueError(f"evolution.validation_limit is {self.validation_limit}; give at least 1")
+
+
+@dataclass(frozen=True)
+class NasConfig:
+    """Searches a robust network under a limit of ReLUs, and leaves its spec.json for rlnet.finetune --network.
+
+    Args:
+        family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or fbnetv2 (the spaces of RNAS-CL,
+            sampled at random; RNAS-CL's own search by Gumbel and tutors is not there yet).
+        max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
+        max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
+        max_parameters: at most so many parameters: 500k, 2m.
+        name: the experiment's folder; by default the data set's name.
+        runs: the folder of all experiments.
+        seed: of weights, data order, attacks, sampled networks and the search.
+        device: where to compute; auto takes a GPU if there is one.
+        precision: of the convolutions; auto is bf16 where the hardware has it.
+        workers: processes that make batches; -1 decides by the machine.
+        tensorboard: also write the metrics as TensorBoard events.
+        space: the search space.
+        data: the images. The test set is not used.
+        attack: the adversarial view in training, calibration and judging.
+        largest: the training of the largest network, on the cross-entropy of clean and adversarial images.
+        supernet: the training of sub-networks, distilled from the largest (RSLAD).
+        evolution: the search.
+    """
+
+    family: str = "proard"
+    max_relus: str | int | None = "100k"
+    max_macs: str | int | None = None
+    max_parameters: str | int | None = None
+    name: str | None = None
+    runs: Path = Path("runs")
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    workers: int = -1
+    tensorboard: bool = False
+    space: SpaceConfig = field(default_factory=SpaceConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    attack: AttackConfig = field(default_factory=lambda: AttackConfig(eps=Pixels("16/255"), step_size=Pixels("6/255"), steps=3))
+    largest: TrainConfig = field(
+        default_factory=lambda: TrainConfig(epochs=6, batch_size=32, lr=0.02, schedule="cosine", warmup_epochs=1)
+    )
+    supernet: SupernetConfig = field(
+        default_factory=lambda: SupernetConfig(epochs=10, batch_size=32, lr=0.01, schedule="cosine", validate_every=5)
+    )
+    evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+
+    def __post_init__(self) -> None:
+        space_name(self.family, self.space)
+        _ = self.limits
+        if self.workers < -1:
+            raise ValueError(f"workers is {self.workers}; give a number of processes, or -1 for what suits the machine")
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that there are, by what they limit. Raises ValueError for what is no limit."""
+        texts = {"relus": self.max_relus, "macs": self.max_macs, "parameters": self.max_parameters}
+        parsed = {name: parse_limit(text, name) for name, text in texts.items()}
+        return {name: limit for name, limit in parsed.items() if limit is not None}
+
+    @property
+    def limit_name(self) -> str:
+        """The limits as a folder's name has them: 100k, or 100k-macs-30000k."""
+        parts = [budget_name(n) if name == "relus" else f"{name}-{budget_name(n)}" for name, n in self.limits.items()]
+        return "-".join(parts) or "unlimited"
+
+    @property
+    def experiment(self) -> Path:
+        """The folder of the experiment."""
+        return self.runs / (self.name or self.data.name)

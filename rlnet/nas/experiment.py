@@ -1,0 +1,125 @@
+"""What the stages of one search share: space, limits, data, device, folders; all checked before anything is written.
+
+The supernet knows nothing of the limits: runs/<experiment>/nas-<family>/{largest,supernet} serve all searches of the family.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rlnet.accuracy import random_part
+from rlnet.config import plain
+from rlnet.data import Dataset, ImageSet, load
+from rlnet.data.augmix import AugMixConfig
+from rlnet.data.batches import TrainingBatches, default_workers
+from rlnet.models import ModeNetwork
+from rlnet.models.elastic import ELASTIC, Layers
+from rlnet.models.specification import Specification
+from rlnet.nas.config import NasConfig
+from rlnet.nas.families import make_space, space_name
+from rlnet.nas.limits import Limits
+from rlnet.nas.proard import ProgressiveSpace
+from rlnet.training import distributed
+from rlnet.training.device import resolve
+from rlnet.training.folder import StageFolder
+from rlnet.training.schedule import TrainConfig
+from rlnet.training.views import ViewMaker
+
+LARGEST_KEYS = ("family", "seed", "space", "data", "attack", "largest")
+SUPERNET_KEYS = (*LARGEST_KEYS, "supernet")
+SEARCH_KEYS = (*SUPERNET_KEYS, "max_relus", "max_macs", "max_parameters", "evolution")
+
+
+class NasExperiment:
+    """One search on its data and device. Raises ValueError for every configuration that cannot run."""
+
+    def __init__(self, config: NasConfig):
+        self.config = config
+        self.compute = resolve(config.device, config.precision, distributed.local_rank())
+        self.space = make_space(config.family, config.space)
+        self.space_name = space_name(config.family, config.space)
+        self.sampling = self._sampling()
+        self.data: Dataset = load(config.data, config.seed)
+        self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits)
+        self.limits.check(self.space.smallest)
+        self.views = ViewMaker(("clean", "adversarial"), config.attack, False, config.seed, self.compute.device)
+        for stage in (config.largest, config.supernet):
+            self.batches(stage)
+        for folder in (self.largest_folder, self.supernet_folder, self.folder):
+            folder.check()
+
+    @cached_property
+    def family_folder(self) -> Path:
+        """Of what all searches of the family share."""
+        return self.config.experiment / f"nas-{self.config.family}"
+
+    @cached_property
+    def largest_folder(self) -> StageFolder:
+        return self._stage(self.family_folder / "largest", LARGEST_KEYS)
+
+    @cached_property
+    def supernet_folder(self) -> StageFolder:
+        return self._stage(self.family_folder / "supernet", SUPERNET_KEYS)
+
+    @cached_property
+    def folder(self) -> StageFolder:
+        """Of the search."""
+        folder = self._stage(self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}", SEARCH_KEYS)
+        folder.stage = "nas"
+        return folder
+
+    def _stage(self, path: Path, keys: tuple[str, ...]) -> StageFolder:
+        return StageFolder(path, self.settings(keys), defaults={})
+
+    def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
+        """What a stage depends on, as plain values; limits as numbers, the space with its name."""
+        found = {key: plain(getattr(self.config, key)) for key in keys}
+        found["space"]["name"], found["space"]["width"] = self.space_name, self.config.space.times
+        found |= {f"max_{name}": limit for name, limit in self.config.limits.items() if f"max_{name}" in keys}
+        return found | {"precision": self.compute.precision}
+
+    def _sampling(self) -> str:
+        """progressive or random. Raises ValueError for progressive in a space that has no phases."""
+        has_phases, wanted = isinstance(self.space, ProgressiveSpace), self.config.supernet.sampling
+        if wanted == "progressive" and not has_phases:
+            raise ValueError(f"the spaces of {self.config.family} have no phases; use --supernet.sampling random")
+        return wanted if wanted != "auto" else "progressive" if has_phases else "random"
+
+    def build(self, spec: Specification, layers: Layers | None = None, seed: int = 0) -> ModeNetwork:
+        """The network of a specification with two batch-norm paths, on the device; without layers, of plain ones."""
+        options = {} if layers is None else {"layers": layers}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = spec.build(len(self.data.classes), self.data.mean, self.data.std, "dual", **options)
+        return network.to(self.compute.device, memory_format=torch.channels_last)
+
+    def outline(self, spec: Specification) -> ModeNetwork:
+        """The network of a specification on the meta device, without weights."""
+        with torch.device("meta"):
+            return spec.build(len(self.data.classes), self.data.mean, self.data.std, "dual")
+
+    def supernet(self) -> ModeNetwork:
+        """The supernet with random weights, all of it active."""
+        return self.build(self.space.largest, ELASTIC, self.config.seed)
+
+    @cached_property
+    def validation(self) -> ImageSet:
+        """The held-out images that networks are judged on."""
+        return random_part(self.data.validation, self.config.evolution.validation_limit)
+
+    def batches(self, train: TrainConfig) -> TrainingBatches:
+        """The training batches of a stage, this rank's part."""
+        workers = self.config.workers
+        return TrainingBatches(
+            self.data,
+            self.data.train,
+            batch_size=train.batch_size,
+            seed=self.config.seed,
+            augmented=False,
+            augmix=AugMixConfig(),
+            workers=default_workers(self.compute.device.type) if workers < 0 else workers,
+            rank=distributed.rank(),
+            world_size=distributed.world_size(),
+        )

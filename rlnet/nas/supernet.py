@@ -1,0 +1,141 @@
+"""The supernet: its largest network first, then sub-networks distilled from it (ProARD, Mousavi et al. 2025, Sec. 3).
+
+1. The largest network learns from the cross-entropy of clean images on the normal path and of attacked ones on the adversarial
+path. 2. A frozen copy of it teaches: each step draws a sub-network, which learns by RSLAD. Drawing is progressive, from phase
+to phase smaller ones too (Once-for-All, Cai et al. 2020), or random among all (RobNet, Guo et al. 2020, Algorithm 1).
+"""
+
+from random import Random
+
+import torch
+from torch import Tensor, nn
+
+from distill import rslad, rslad_attack
+from rlnet.card import provenance
+from rlnet.data.batches import Batch
+from rlnet.models import ModeNetwork, frozen
+from rlnet.models.elastic import activate
+from rlnet.nas.experiment import NasExperiment
+from rlnet.nas.judge import Judge
+from rlnet.nas.proard import PHASES
+from rlnet.teacher import TeacherObjective
+from rlnet.training import distributed
+from rlnet.training.folder import StageFolder
+from rlnet.training.loop import fit
+from rlnet.training.objective import Objective
+
+
+class SupernetObjective(Objective):
+    """RSLAD of the sub-network of each step, on the same images for both of its parts.
+
+    x' maximises KL(T(x) || S(x')) along the adversarial path of the sub-network. teacher: frozen by the caller; it sees clean
+    images on its normal path. ProARD's code draws for a whole epoch, its paper, and this, for each step.
+    """
+
+    def __init__(self, network: ModeNetwork, teacher: ModeNetwork, experiment: NasExperiment):
+        self.network, self.teacher, self.experiment = network, teacher, experiment
+        self.weights = {"rslad": 1.0}
+
+    def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
+        views, start, _ = self.experiment.views.clean_and_augmented(batch)
+        with torch.no_grad():
+            target = self.teacher(start)
+        activate(self.network, draw(self.experiment, epoch, step))
+        x_adv = self.experiment.views.adversarial(self.network, lambda logits: rslad_attack(logits, target), start, epoch, step)
+        clean = self.network(views.images["clean"], mode="clean")
+        return {"rslad": rslad(clean, self.network(x_adv, mode="adversarial"), target)}
+
+
+def draw(experiment: NasExperiment, epoch: int, step: int) -> nn.Module:
+    """The sub-network of a step, on the meta device: the same on all ranks, and whenever the step is done again.
+
+    One without any ReLU, as of RobNet's cells that no path leads through, is no network: the next one is drawn.
+    """
+    rng = Random(f"{experiment.config.seed} {epoch} {step}")
+    allowed = None
+    if experiment.sampling == "progressive":
+        allowed = experiment.space.phase(phase_of(epoch, experiment.config.supernet.epochs))
+    while True:
+        part = experiment.outline(experiment.space.specification(experiment.space.sample(rng, allowed)))
+        if any(isinstance(module, nn.ReLU) for module in part.modules()):
+            return part
+
+
+def phase_of(epoch: int, epochs: int) -> str:
+    """The phase of an epoch: equally many epochs each, and always the last phase at the end."""
+    return list(PHASES)[((epoch + 1) * len(PHASES) - 1) // epochs]
+
+
+def run(experiment: NasExperiment) -> ModeNetwork:
+    """The trained supernet; trains it, goes on training it, or only loads it, as its folders say."""
+    largest = _largest(experiment)
+    folder, config, supernet = experiment.supernet_folder, experiment.config, experiment.supernet()
+    folder.open()
+    if not folder.complete:
+        supernet.load_state_dict(largest.state_dict())
+        judge = Judge(experiment, supernet)
+        with frozen(largest, "normal", experiment.compute.dtype):
+            fit(
+                SupernetObjective(supernet, largest, experiment),
+                experiment.batches(config.supernet),
+                config.supernet,
+                folder,
+                experiment.compute,
+                validate=lambda: _extremes(experiment, judge),
+                describe=lambda: {"weights": supernet.state_dict()},
+                keep="last",
+                tensorboard=config.tensorboard,
+            )
+        folder.write_card(_card(experiment, folder) | {"sampling": experiment.sampling})
+    return _trained(supernet, folder, experiment)
+
+
+def _largest(experiment: NasExperiment) -> ModeNetwork:
+    """The trained largest network, as a supernet of which all is active."""
+    folder, config, network = experiment.largest_folder, experiment.config, experiment.supernet()
+    folder.open()
+    if not folder.complete:
+        judge = Judge(experiment, network)
+        fit(
+            TeacherObjective(network, experiment.views),
+            experiment.batches(config.largest),
+            config.largest,
+            folder,
+            experiment.compute,
+            validate=lambda: judge.validate(network),
+            describe=lambda: {"weights": network.state_dict()},
+            tensorboard=config.tensorboard,
+        )
+        folder.write_card(_card(experiment, folder))
+    return _trained(network, folder, experiment)
+
+
+def _extremes(experiment: NasExperiment, judge: Judge) -> dict[str, float]:
+    """Validation accuracies in the mean over the largest and the smallest sub-network."""
+    found = [judge.measure(spec) for spec in (experiment.space.largest, experiment.space.smallest)]
+    return {name: sum(accuracies[name] for accuracies in found) / len(found) for name in found[0]}
+
+
+def _trained(network: ModeNetwork, folder: StageFolder, experiment: NasExperiment) -> ModeNetwork:
+    """The network with the weights that the folder holds, in eval mode. Raises ValueError where they do not fit."""
+    try:
+        network.load_state_dict(folder.load_best(experiment.compute.device)["weights"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{folder.path / 'best.pt'} is not of the supernet of {experiment.space}; {folder.remedy}") from error
+    return network.eval()
+
+
+def _card(experiment: NasExperiment, folder: StageFolder) -> dict:
+    distributed.barrier()  # the first rank has written the metrics
+    history = folder.read_metrics()
+    validated = [metrics for metrics in history if "clean_accuracy" in metrics][-1]
+    return {
+        "kind": folder.stage,
+        "family": experiment.config.family,
+        "space": experiment.space_name,
+        "dataset": experiment.data.name,
+        "validation": {"clean": validated["clean_accuracy"], "adversarial": validated["adversarial_accuracy"]},
+        **provenance(experiment.config.seed, experiment.compute.device),
+        "precision": experiment.compute.precision,
+        "seconds": {"training": round(sum(metrics["seconds"] for metrics in history), 1)},
+    }
