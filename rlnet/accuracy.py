@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -10,6 +9,7 @@ from rlnet.attacks import AttackConfig, pgd_linf
 from rlnet.data import ImageSet
 from rlnet.data.batches import evaluation_batches
 from rlnet.models import ModeNetwork, frozen
+from rlnet.seeds import seed_of
 from rlnet.training import distributed
 from rlnet.training.device import Compute
 
@@ -56,8 +56,7 @@ def hits(
     ranks, rank = distributed.world_size(), distributed.rank()
     with compute.autocast(), frozen(network, mode), torch.no_grad():
         for x, labels, index in evaluation_batches(images, BATCH, rank, ranks):
-            state = np.random.SeedSequence((seed, int(index[0]))).generate_state(1, np.uint64)[0] >> 1
-            generator = torch.Generator().manual_seed(int(state))
+            generator = torch.Generator().manual_seed(seed_of(seed, int(index[0])))
             noise = torch.rand(x.shape, generator=generator) if attack is not None else None
             x = x.to(compute.device).contiguous(memory_format=torch.channels_last)
             labels = labels.to(compute.device)

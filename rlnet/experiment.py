@@ -19,7 +19,7 @@ from masks import (
 from rlnet.accuracy import hits
 from rlnet.config import Config, plain, stage_config
 from rlnet.data import Dataset, load
-from rlnet.data.batches import TrainingBatches, default_workers
+from rlnet.data.batches import TrainingBatches
 from rlnet.evaluation.paper import paper_accuracies
 from rlnet.models import ModeNetwork
 from rlnet.trained import Facts, find, from_content
@@ -27,6 +27,7 @@ from rlnet.training import checkpoint, distributed
 from rlnet.training.device import resolve
 from rlnet.training.folder import StageFolder
 from rlnet.training.schedule import TrainConfig
+from rlnet.training.stage_batches import stage_batches
 from rlnet.training.views import ViewMaker
 
 
@@ -115,18 +116,10 @@ class Experiment:
 
     def batches(self, train: TrainConfig) -> TrainingBatches:
         """The training batches of a stage, this rank's part."""
-        workers = self.config.workers
-        return TrainingBatches(
-            self.data,
-            self.data.train,
-            batch_size=train.batch_size,
-            seed=self.config.seed,
-            augmented="augmented" in self.config.views,
-            augmix=self.config.augmix,
-            workers=default_workers(self.compute.device.type) if workers < 0 else workers,
-            rank=distributed.rank(),
-            world_size=distributed.world_size(),
-            crop_augmented_separately=self.config.separate_crops,
+        config = self.config
+        augmix = config.augmix if "augmented" in config.views else None
+        return stage_batches(
+            self.data, train.batch_size, config.seed, config.workers, self.compute, augmix, config.separate_crops
         )
 
     def validate(self, network: ModeNetwork) -> dict[str, float]:

@@ -10,7 +10,6 @@ student, which starts from the teacher's weights, trains on Eq. 6; at the end of
 import sys
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,6 +32,7 @@ from rlnet.cli import command
 from rlnet.config import Config, plain
 from rlnet.experiment import Experiment
 from rlnet.models import ModeNetwork, frozen
+from rlnet.seeds import seed_of
 from rlnet.trained import from_content, to_content
 from rlnet.training import distributed
 from rlnet.training.distillation import StudentObjective
@@ -94,8 +94,7 @@ def allocate(experiment: Experiment, teacher: ModeNetwork) -> dict[str, int]:
 
 def random_masks(experiment: Experiment, counts: dict[str, int]) -> Masks:
     """Masks of the counts in random places, drawn by the seed."""
-    seed = np.random.SeedSequence((experiment.config.seed, experiment.budget)).generate_state(1, np.uint64)[0] >> 1
-    generator = torch.Generator().manual_seed(int(seed))
+    generator = torch.Generator().manual_seed(seed_of(experiment.config.seed, experiment.budget))
     return {name: random_mask(experiment.sites[name], count, generator) for name, count in counts.items()}
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,6 +22,7 @@ from rlnet.attacks import AttackConfig
 from rlnet.data.batches import Batch
 from rlnet.mask_search import SearchObjective
 from rlnet.models import ModeNetwork, frozen
+from rlnet.seeds import seed_of
 from rlnet.teacher import TeacherObjective
 from rlnet.training.device import Compute, Precision
 from rlnet.training.distillation import DistillationConfig, StudentObjective
@@ -111,8 +111,8 @@ class ReferenceObjective(Objective):
 
     def attacked(self, x: Tensor, loss: Callable[[Tensor], Tensor], epoch: int, step: int) -> Tensor:
         """x_adv, from the random start that `ViewMaker.adversarial` draws."""
-        seed = np.random.SeedSequence((self.views.seed, epoch, step)).generate_state(1, np.uint64)[0] >> 1
-        noise = torch.rand(x.shape, generator=torch.Generator(x.device).manual_seed(int(seed)), device=x.device)
+        seed = seed_of(self.views.seed, epoch, step)
+        noise = torch.rand(x.shape, generator=torch.Generator(x.device).manual_seed(seed), device=x.device)
         return plain_pgd(self.network, loss, x, self.views.attack, noise)
 
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from rlnet.attacks.attack import Classifier, Loss, ball, is_fooled
+from rlnet.attacks.attack import Classifier, Loss, ball
 from rlnet.attacks.draws import Draws
-from rlnet.attacks.losses import cross_entropy, dlr_targeted, likeliest_wrong
-from rlnet.attacks.objective import Found, Objective, loss_and_gradient, misclassification
+from rlnet.attacks.losses import cross_entropy, dlr_targeted
+from rlnet.attacks.objective import Found, Objective, loss_and_gradient, misclassification, targeted
 
 MOMENTUM = 0.75  # alpha, the weight of the new step
 RISES = 0.75  # rho, the fraction of steps that should raise the loss
@@ -56,12 +56,7 @@ class TargetedAutoPGD:
     @torch.no_grad()
     def __call__(self, classifier: Classifier, x: Tensor, labels: Tensor, eps: float, draws: Draws) -> Tensor:
         found = Found(x)
-        for target in likeliest_wrong(classifier(x), labels, self.targets).unbind(dim=1):
-
-            def objective(x: Tensor, rows: Tensor, target: Tensor = target) -> tuple[Tensor, Tensor]:
-                logits = classifier(x)
-                return dlr_targeted(logits, labels[rows], target[rows]), is_fooled(logits, labels[rows])
-
+        for objective in targeted(classifier, labels, self.targets, dlr_targeted, x):
             auto_pgd(objective, x, eps, self.steps, draws, found)
         return found.x_adv
 

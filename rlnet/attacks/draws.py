@@ -2,9 +2,10 @@
 
 import zlib
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from rlnet.seeds import seed_of
 
 
 class Draws:
@@ -24,8 +25,7 @@ class Draws:
 
         rows: (B',) of the images that they are for; each gets the numbers that it would get in the whole batch. None for all.
         """
-        state = np.random.SeedSequence((self.seed, zlib.crc32(name.encode()))).generate_state(1, np.uint64)[0] >> 1
-        stream = Draws(int(state), self.size, self.device)
+        stream = Draws(seed_of(self.seed, zlib.crc32(name.encode())), self.size, self.device)
         stream._images = self._images if rows is None else self._images[rows.cpu()]
         return stream
 

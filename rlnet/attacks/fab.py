@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rlnet.attacks.attack import Classifier, is_fooled
+from rlnet.attacks.attack import Classifier
 from rlnet.attacks.draws import Draws
 from rlnet.attacks.hyperplane import to_hyperplane
-from rlnet.attacks.losses import likeliest_wrong
-from rlnet.attacks.objective import Found, Objective, loss_and_gradient
+from rlnet.attacks.losses import lead
+from rlnet.attacks.objective import Found, Objective, loss_and_gradient, targeted
 
 
 @dataclass(frozen=True)
@@ -44,26 +44,20 @@ class TargetedFAB:
     @torch.no_grad()
     def __call__(self, classifier: Classifier, x: Tensor, labels: Tensor, eps: float, draws: Draws) -> Tensor:
         found = Found(x)
-        for target in likeliest_wrong(classifier(x), labels, self.targets).unbind(dim=1):
-
-            def lead(x: Tensor, rows: Tensor, target: Tensor = target) -> tuple[Tensor, Tensor]:
-                logits = classifier(x)
-                chosen = logits.gather(1, torch.stack([target[rows], labels[rows]], dim=1))
-                return chosen[:, 0] - chosen[:, 1], is_fooled(logits, labels[rows])
-
-            self._walk(lead, x, eps, found)
+        for objective in targeted(classifier, labels, self.targets, lead, x):
+            self._walk(objective, x, eps, found)
         return found.x_adv
 
-    def _walk(self, lead: Objective, x: Tensor, eps: float, found: Found) -> None:
-        """lead: z_t - z_y, and whether the image is misclassified, as t or otherwise."""
+    def _walk(self, objective: Objective, x: Tensor, eps: float, found: Found) -> None:
+        """objective: the lead z_t - z_y, and whether the image is misclassified, as t or otherwise."""
         x = x[found.rows]
         x_adv = x
         for _ in range(self.steps):
             if not len(found.rows):
                 break
-            value, _, w = loss_and_gradient(lead, x_adv, found.rows)
+            value, _, w = loss_and_gradient(objective, x_adv, found.rows)
             x_adv = self._step(x, x_adv, value, w)
-            _, fooled = lead(x_adv, found.rows)
+            _, fooled = objective(x_adv, found.rows)
             near = fooled & ((x_adv - x).abs().amax(dim=(1, 2, 3)) <= eps)
             back = torch.where(fooled[:, None, None, None], torch.lerp(x, x_adv, self.beta), x_adv)
             x, x_adv = found.drop(x_adv, near, x, back)

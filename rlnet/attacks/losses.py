@@ -35,7 +35,12 @@ def dlr_targeted(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     """
     _at_least(4, logits, "targeted dlr")
     first, _, third, fourth = logits.topk(4, dim=1).values.unbind(dim=1)
-    return (_of(logits, targets) - _of(logits, labels)) / (first - (third + fourth) / 2 + 1e-12)
+    return lead(logits, labels, targets) / (first - (third + fourth) / 2 + 1e-12)
+
+
+def lead(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """z_t - z_y, above 0 where the target t is before the label y; targets: (B,)."""
+    return _of(logits, targets) - _of(logits, labels)
 
 
 def likeliest_wrong(logits: Tensor, labels: Tensor, n: int) -> Tensor:

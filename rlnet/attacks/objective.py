@@ -3,12 +3,13 @@
 Shapes: B images in the batch, B' of them still sought, `rows` (B',) their places in the batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from rlnet.attacks.attack import Classifier, Loss, input_gradient, is_fooled
+from rlnet.attacks.losses import likeliest_wrong
 
 Objective = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Images (B', C, H, W) and their rows to a loss per image (B',), to be raised, and whether each fools, bool (B',)."""
@@ -22,6 +23,23 @@ def misclassification(classifier: Classifier, labels: Tensor, loss: Loss) -> Obj
         return loss(logits, labels[rows]), is_fooled(logits, labels[rows])
 
     return objective
+
+
+def targeted(
+    classifier: Classifier, labels: Tensor, n: int, loss: Callable[[Tensor, Tensor, Tensor], Tensor], x: Tensor
+) -> Iterator[Objective]:
+    """The objectives of raising one likely wrong class after the other, the likeliest of images x (B, C, H, W) first.
+
+    n: how many; K - 1 if there are fewer. loss: of logits, labels and targets. An image fools as soon as it is misclassified,
+    as the target or otherwise.
+    """
+    for target in likeliest_wrong(classifier(x), labels, n).unbind(dim=1):
+
+        def objective(x: Tensor, rows: Tensor, target: Tensor = target) -> tuple[Tensor, Tensor]:
+            logits = classifier(x)
+            return loss(logits, labels[rows], target[rows]), is_fooled(logits, labels[rows])
+
+        yield objective
 
 
 def loss_and_gradient(objective: Objective, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:

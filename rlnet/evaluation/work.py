@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from rlnet.data import ImageSet
 from rlnet.data.batches import evaluation_batch
 from rlnet.evaluation.journal import Journal, Outcome
 from rlnet.progress import bar
+from rlnet.seeds import seed_of
 from rlnet.training import distributed
 
 VERSION = 1  # of what parts measure; outcomes of another version are done again
@@ -97,10 +97,9 @@ def _effort(pieces: list[Piece]) -> int:
 def _outcome(piece: Piece, seed: int, device: torch.device) -> Outcome:
     index = torch.arange(piece.start, piece.stop)
     x, labels = evaluation_batch(piece.part.images, index)
-    state = np.random.SeedSequence((seed, piece.start)).generate_state(1, np.uint64)[0] >> 1
     x = x.to(device).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
-        found = piece.part.measure(x, labels.to(device), Draws(int(state), len(x), device))
+        found = piece.part.measure(x, labels.to(device), Draws(seed_of(seed, piece.start), len(x), device))
     return {name: _listed(values) for name, values in found.items()}
 
 

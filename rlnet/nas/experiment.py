@@ -12,8 +12,7 @@ import torch
 from rlnet.accuracy import random_part
 from rlnet.config import plain
 from rlnet.data import Dataset, ImageSet, load
-from rlnet.data.augmix import AugMixConfig
-from rlnet.data.batches import TrainingBatches, default_workers
+from rlnet.data.batches import TrainingBatches
 from rlnet.models import ModeNetwork
 from rlnet.models.elastic import ELASTIC, Layers
 from rlnet.models.specification import Specification
@@ -25,6 +24,7 @@ from rlnet.training import distributed
 from rlnet.training.device import resolve
 from rlnet.training.folder import StageFolder
 from rlnet.training.schedule import TrainConfig
+from rlnet.training.stage_batches import stage_batches
 from rlnet.training.views import ViewMaker
 
 LARGEST_KEYS = ("family", "seed", "space", "data", "attack", "largest")
@@ -66,12 +66,11 @@ class NasExperiment:
     @cached_property
     def folder(self) -> StageFolder:
         """Of the search."""
-        folder = self._stage(self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}", SEARCH_KEYS)
-        folder.stage = "nas"
-        return folder
+        path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}"
+        return self._stage(path, SEARCH_KEYS, stage="nas")
 
-    def _stage(self, path: Path, keys: tuple[str, ...]) -> StageFolder:
-        return StageFolder(path, self.settings(keys), defaults={})
+    def _stage(self, path: Path, keys: tuple[str, ...], stage: str | None = None) -> StageFolder:
+        return StageFolder(path, self.settings(keys), defaults={}, stage=stage)
 
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""
@@ -111,15 +110,4 @@ class NasExperiment:
 
     def batches(self, train: TrainConfig) -> TrainingBatches:
         """The training batches of a stage, this rank's part."""
-        workers = self.config.workers
-        return TrainingBatches(
-            self.data,
-            self.data.train,
-            batch_size=train.batch_size,
-            seed=self.config.seed,
-            augmented=False,
-            augmix=AugMixConfig(),
-            workers=default_workers(self.compute.device.type) if workers < 0 else workers,
-            rank=distributed.rank(),
-            world_size=distributed.world_size(),
-        )
+        return stage_batches(self.data, train.batch_size, self.config.seed, self.config.workers, self.compute)

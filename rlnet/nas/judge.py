@@ -7,7 +7,6 @@ ProARD take new ones too, of clean images). The test set is never read.
 import hashlib
 import json
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,6 +20,7 @@ from rlnet.models.batch_norm import SyncedBatchNorm2d
 from rlnet.models.elastic import copy_part
 from rlnet.models.specification import Specification
 from rlnet.nas.experiment import SUPERNET_KEYS, NasExperiment
+from rlnet.seeds import seed_of
 from rlnet.training.device import Compute
 
 VERSION = 1  # of what is measured; outcomes of another version are found anew
@@ -94,8 +94,7 @@ def calibrate(network: ModeNetwork, batches: Batches, attack: AttackConfig, comp
     attacked = []
     with compute.autocast(), frozen(network, "adversarial"):
         for i, (x, labels) in enumerate(batches):
-            state = np.random.SeedSequence((seed, i)).generate_state(1, np.uint64)[0] >> 1
-            noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(int(state)))
+            noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed_of(seed, i)))
             noise = noise.to(x.device).contiguous(memory_format=torch.channels_last)
             attacked.append(pgd_linf(lambda x, y=labels: F.cross_entropy(network(x).float(), y), x, attack, noise))
     _take_statistics(network, attacked, "adversarial", compute)

@@ -16,13 +16,14 @@ class StageFolder:
     """`runs/<experiment>/.../<stage>/` with config.yaml, metrics.jsonl, last.pt, best.pt and, when complete, card.json.
 
     config: all that the stage's numbers depend on, as plain values. defaults: of the settings, for a folder made before one of
-    them existed; a new setting's default must be what was done before. Nothing is written before `open`, and every file is
+    them existed; a new setting's default must be what was done before. stage: what its card and progress call it, by default
+    the folder's name. Nothing is written before `open`, and every file is
     written atomically, by the first rank only. complete: whether the stage has its card, the same on all ranks.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any], defaults: dict[str, Any]):
+    def __init__(self, path: Path, config: dict[str, Any], defaults: dict[str, Any], stage: str | None = None):
         self.path, self.config, self.defaults = path, config, defaults
-        self.stage = path.name
+        self.stage = stage or path.name
         self.complete = False
         self.remedy = f"delete the folder {path} to start that stage anew"
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from rlnet.attacks import AttackConfig, pgd_linf
 from rlnet.data.batches import Batch
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.batch_norm import View
+from rlnet.seeds import seed_of
 from rlnet.training import distributed
 
 AttackLoss = Callable[[Tensor], Tensor]
@@ -58,8 +58,7 @@ class ViewMaker:
 
     def adversarial(self, network: ModeNetwork, loss: AttackLoss, x: Tensor, epoch: int, step: int) -> Tensor:
         """x_adv = argmax of the loss of the logits along the adversarial path's frozen network, around x (B, C, H, W)."""
-        seed = np.random.SeedSequence((self.seed, epoch, step)).generate_state(1, np.uint64)[0] >> 1
-        generator = torch.Generator(self.device).manual_seed(int(seed))
+        generator = torch.Generator(self.device).manual_seed(seed_of(self.seed, epoch, step))
         ranks, rank = distributed.world_size(), distributed.rank()
         noise = torch.rand((ranks * len(x), *x.shape[1:]), generator=generator, device=self.device)
         noise = noise[rank * len(x) : (rank + 1) * len(x)].contiguous(memory_format=torch.channels_last)

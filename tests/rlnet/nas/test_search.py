@@ -86,7 +86,8 @@ def test_what_a_search_leaves(searched: Path) -> None:
     assert card["search"]["judged"] == 6 and card["search"]["validation_images"] == 15
     relus = [one["cost"]["relus"] for one in card["search"]["front"]]
     assert relus == sorted(relus) and max(relus) == card["found"]["cost"]["relus"]
-    config = Config(relu_budget="20k", data=TINY.data, network=NetworkConfig(str(folder / "spec.json")))
+    network = NetworkConfig(str(folder / "spec.json"))
+    config = Config(relu_budget="20k", runs=searched, name="found", data=TINY.data, network=network)
     assert sum(Experiment(config).capacities) == card["found"]["cost"]["relus"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from rlnet.models.zoo import ZOO
 from rlnet.nas.proard import PHASES, MobileNetV3Space, ProgressiveSpace, ResNet50Space
 from rlnet.nas.rnas_cl import SPACES, InvertedResidualSpace, rnas_cl_space
+from rlnet.nas.robnet import RobNetSpace
 from rlnet.nas.space import Space
 
 ALL: dict[str, Space] = {
@@ -19,6 +20,8 @@ ALL: dict[str, Space] = {
     "mbv3": MobileNetV3Space(),
     "mbv3-narrow": MobileNetV3Space(width=0.1),
     "mbv3-published": MobileNetV3Space("published"),
+    "robnet": RobNetSpace(),
+    "robnet-free": RobNetSpace(cells=6, channels=3, stem_stride=2, free=True),
 }
 PROGRESSIVE = {name: space for name, space in ALL.items() if isinstance(space, ProgressiveSpace)}
 
