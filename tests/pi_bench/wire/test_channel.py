@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -307,8 +308,9 @@ def namespaces() -> Iterator[tuple[str, str]]:
     def run(*words: str) -> bool:
         return subprocess.run(words, stderr=subprocess.DEVNULL).returncode == 0
 
-    if os.geteuid() != 0 or not run("ip", "-V") or not all(run("ip", "netns", "add", name) for name in names):
-        pytest.skip("network namespaces need root and iproute2")
+    has_tools = os.geteuid() == 0 and all(shutil.which(tool) for tool in ("ip", "tc"))
+    if not has_tools or not all(run("ip", "netns", "add", name) for name in names):
+        pytest.skip("network namespaces need root and iproute2's ip and tc")
     try:
         made = run("ip", "-n", names[0], "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", names[1])
         for number, name in enumerate(names, 1):
