@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,15 @@ def infer(
     listener = listen(("127.0.0.1", 0))
     meeting = Meeting(write(listener.getsockname()), LOOPBACK, None, None, 60.0)
     roles = ("server", "client", "dealer") if terms.needs_dealer else ("server", "client")
+    counting = CONTEXT.Barrier(2, timeout=60.0)  # neither sends before the other has begun to count
     pipes, processes = {}, []
     for role in roles:
         pipes[role], theirs = CONTEXT.Pipe()
-        own = {"server": (model, listener), "client": (images, inferences, network, note_wraps), "dealer": ()}[role]
+        own = {
+            "server": (counting, model, listener),
+            "client": (counting, images, inferences, network, note_wraps),
+            "dealer": (),
+        }[role]
         processes.append(CONTEXT.Process(target=_run, args=(role, terms, meeting, theirs, tap, own)))
         processes[-1].start()
         theirs.close()
@@ -87,12 +93,13 @@ def _run(role: str, terms: Terms, meeting: Meeting, pipe: Connection, tap: bool,
         pipe.send(("failed", traceback.format_exc()))
 
 
-def _server(terms: Terms, meeting: Meeting, model: Model, listener: Any) -> dict[str, Any]:
+def _server(terms: Terms, meeting: Meeting, counting: Barrier, model: Model, listener: Any) -> dict[str, Any]:
     notes: list[Any] = []
     with meet(
         "server", terms, Meeting(meeting.rendezvous, meeting.network, model.architecture.digest, listener, 60.0)
     ) as links:
         before = _kernel(links.channels["client"])
+        counting.wait()
         run_server(links, terms, model, {}, notes.append)
         return {"kernel": _grown(before, links.channels["client"]), "notes": notes}
 
@@ -104,10 +111,17 @@ def _dealer(terms: Terms, meeting: Meeting) -> dict[str, Any]:
 
 
 def _client(
-    terms: Terms, meeting: Meeting, images: np.ndarray, inferences: int, network: Network, note_wraps: bool
+    terms: Terms,
+    meeting: Meeting,
+    counting: Barrier,
+    images: np.ndarray,
+    inferences: int,
+    network: Network,
+    note_wraps: bool,
 ) -> dict[str, Any]:
     with meet("client", terms, meeting) as links:
         before = _kernel(links.channels["server"])
+        counting.wait()
         joined = join_as_client(links, terms, None)
         found = [joined.client.infer(images, network, note_wraps) for _ in range(inferences)]
         joined.client.end()
