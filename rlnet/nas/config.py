@@ -60,8 +60,9 @@ class NasConfig:
     """Searches a robust network under a limit of ReLUs, and leaves its spec.json for rlnet.finetune --network.
 
     Args:
-        family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or fbnetv2 (the spaces of RNAS-CL,
-            sampled at random; RNAS-CL's own search by Gumbel and tutors is not there yet).
+        family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or rnas-cl (inverted residual
+            blocks of searched widths).
+        method: how to search; evolution: among the sub-networks of a supernet. auto is the family's own.
         max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
         max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
         max_parameters: at most so many parameters: 500k, 2m.
@@ -81,6 +82,7 @@ class NasConfig:
     """
 
     family: str = "proard"
+    method: Literal["auto", "evolution"] = "auto"
     max_relus: str | int | None = "100k"
     max_macs: str | int | None = None
     max_parameters: str | int | None = None

@@ -29,7 +29,7 @@ from rlnet.training.views import ViewMaker
 
 LARGEST_KEYS = ("family", "seed", "space", "data", "attack", "largest")
 SUPERNET_KEYS = (*LARGEST_KEYS, "supernet")
-SEARCH_KEYS = (*SUPERNET_KEYS, "max_relus", "max_macs", "max_parameters", "evolution")
+SEARCH_KEYS = (*SUPERNET_KEYS, "method", "max_relus", "max_macs", "max_parameters", "evolution")
 
 
 class NasExperiment:
@@ -40,6 +40,7 @@ class NasExperiment:
         self.compute = resolve(config.device, config.precision, distributed.local_rank())
         self.space = make_space(config.family, config.space)
         self.space_name = space_name(config.family, config.space)
+        self.method = "evolution" if config.method == "auto" else config.method
         self.sampling = self._sampling()
         self.data: Dataset = load(config.data, config.seed)
         self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits)
@@ -76,6 +77,7 @@ class NasExperiment:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""
         found = {key: plain(getattr(self.config, key)) for key in keys}
         found["space"]["name"], found["space"]["width"] = self.space_name, self.config.space.times
+        found |= {"method": self.method} if "method" in keys else {}
         found |= {f"max_{name}": limit for name, limit in self.config.limits.items() if f"max_{name}" in keys}
         return found | {"precision": self.compute.precision}
 

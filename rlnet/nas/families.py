@@ -16,10 +16,10 @@ class SpaceConfig:
     """A search space of the family, scaled down or not. The defaults suit 32x32 images and minutes; in brackets, the papers'.
 
     Args:
-        name: of proard, resnet50, mbv3 (ReLUs only) or mbv3-published; of robnet, cell-based or cell-free; of fbnetv2, s3, s5,
+        name: of proard, resnet50, mbv3 (ReLUs only) or mbv3-published; of robnet, cell-based or cell-free; of rnas-cl, s3, s5,
             s7, m, l, is, im, i or il. None is the first of them.
-        width: times all channels, 0.25 by default (1); fbnetv2 has its published widths only.
-        stem_stride: 2 halves the map in the first convolution, which leaves a quarter of the ReLUs (1). fbnetv2 has 2.
+        width: times all channels, 0.25 by default (1); rnas-cl has its published widths only.
+        stem_stride: 2 halves the map in the first convolution, which leaves a quarter of the ReLUs (1). rnas-cl has 2.
         cells: of a RobNet (20).
     """
 
@@ -49,9 +49,9 @@ def _robnet(config: SpaceConfig, free: bool) -> RobNetSpace:
     return RobNetSpace(config.cells, channels, config.stem_stride, free=free)
 
 
-def _fbnetv2(config: SpaceConfig, name: str) -> InvertedResidualSpace:
+def _rnas_cl(config: SpaceConfig, name: str) -> InvertedResidualSpace:
     if config.width not in (None, 1) or config.stem_stride != 2:
-        raise ValueError("the spaces of fbnetv2 have their published widths and stem_stride 2; leave space.width out")
+        raise ValueError("the spaces of rnas-cl have their published widths and stem_stride 2; leave space.width out")
     return rnas_cl_space(name)
 
 
@@ -65,16 +65,14 @@ FAMILIES: dict[str, dict[str, Callable[[SpaceConfig], Space]]] = {
         "cell-based": lambda config: _robnet(config, free=False),
         "cell-free": lambda config: _robnet(config, free=True),
     },
-    "fbnetv2": {name: lambda config, name=name: _fbnetv2(config, name) for name in SPACES},
+    "rnas-cl": {name: lambda config, name=name: _rnas_cl(config, name) for name in SPACES},
 }
 
 
 def space_name(family: str, config: SpaceConfig) -> str:
     """The name of the space, the family's first where none is given. Raises ValueError for an unknown family or space."""
     if family not in FAMILIES:
-        hint = "RNAS-CL's own search, by Gumbel and tutors, is not there yet; its spaces are those of fbnetv2"
-        known = f"there is no family {family!r}; known: {', '.join(FAMILIES)}"
-        raise ValueError(f"{known}. {hint}" if family.startswith("rnas") else known)
+        raise ValueError(f"there is no family {family!r}; known: {', '.join(FAMILIES)}")
     name = next(iter(FAMILIES[family])) if config.name is None else config.name
     if name not in FAMILIES[family]:
         raise ValueError(f"{family} has no space {name!r}; known: {', '.join(FAMILIES[family])}")

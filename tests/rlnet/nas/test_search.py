@@ -149,15 +149,14 @@ def arguments(runs: Path, *more: str) -> list[str]:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--family", "darts"], "there is no family 'darts'; known: proard, robnet, fbnetv2"),
-        (["--family", "rnas-cl"], "its spaces are those of fbnetv2"),
+        (["--family", "darts"], "there is no family 'darts'; known: proard, robnet, rnas-cl"),
         (["--space.name", "vgg"], "proard has no space 'vgg'; known: resnet50, mbv3, mbv3-published"),
         (["--max-relus", "1k"], "1,000 relus are too few: the smallest network of this space has 25,504"),
         (["--max-macs", "9"], "9 macs are too few: the smallest network of this space has"),
         (["--max-macs", "many"], "'many' is no limit of macs; write a whole number"),
         (["--max-relus", "36%"], "'36%' is no limit of relus"),
         (["--family", "robnet", "--space.width", "1", "--supernet.sampling", "progressive"], "have no phases"),
-        (["--family", "fbnetv2"], "leave space.width out"),
+        (["--family", "rnas-cl"], "leave space.width out"),
         (["--evolution.parents", "0"], "evolution.parents is 0"),
         (["--space.width", "0"], "space.width is 0"),
     ],
@@ -172,11 +171,11 @@ def test_a_supernet_of_another_space(searched: Path, capsys: pytest.CaptureFixtu
     assert "space.name is resnet50 there and mbv3 here" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("family", ["proard", "robnet", "fbnetv2"])
+@pytest.mark.parametrize("family", ["proard", "robnet", "rnas-cl"])
 def test_families_train_and_are_judged(family: str, tmp_path: Path) -> None:
     """One step of each family's random sampling changes some of the sub-network's weights and no others."""
-    space = SpaceConfig(width=None if family == "fbnetv2" else 0.1, cells=3)
-    name = {"proard": "mbv3", "robnet": "cell-free", "fbnetv2": "s3"}[family]
+    space = SpaceConfig(width=None if family == "rnas-cl" else 0.1, cells=3)
+    name = {"proard": "mbv3", "robnet": "cell-free", "rnas-cl": "s3"}[family]
     config = dataclasses.replace(
         TINY,
         family=family,
@@ -230,10 +229,10 @@ def test_phases_of_epochs() -> None:
         assert supernet_stage.phase_of(epochs - 1, epochs) == "expansion-2"
 
 
-@pytest.mark.parametrize("family", ["proard", "robnet", "fbnetv2"])
+@pytest.mark.parametrize("family", ["proard", "robnet", "rnas-cl"])
 def test_repaired_keeps_the_limit(family: str) -> None:
     """What keeps it is left as it is; just above the smallest network, the smallest is what there is."""
-    width = None if family == "fbnetv2" else 0.1
+    width = None if family == "rnas-cl" else 0.1
     space, rng = make_space(family, SpaceConfig(width=width, cells=3)), Random(0)
     least, most = (Limits(DIGITS, 10).cost(spec).relus for spec in (space.smallest, space.largest))
     limits = Limits(DIGITS, 10, relus=(3 * least + most) // 4)
