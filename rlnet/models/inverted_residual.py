@@ -153,7 +153,7 @@ class InvertedResidualSpec(Specification):
 
 
 class InvertedResidualNet(ModeNetwork):
-    """Stem, stages of inverted residuals, head, mean over the map, linear layer; `shrink_head` is for a search to mask channels."""
+    """Stem, stages of inverted residuals, head, mean over the map, linear layer; `shrink_head` is for a search, too."""
 
     def __init__(
         self,

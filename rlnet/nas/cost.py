@@ -45,7 +45,9 @@ def cost_of(network: nn.Module, image_shape: Shape) -> Cost:
     return Cost(total["parameters"], total["macs"], total["relus"], comparisons, tuple(sites.items()))
 
 
-def costs_of_parts(spec: Specification, image_shape: Shape, num_classes: int, parts: Sequence[str]) -> dict[str, dict[str, int]]:
+def costs_of_parts(
+    spec: Specification, image_shape: Shape, num_classes: int, parts: Sequence[str]
+) -> dict[str, dict[str, int]]:
     """What modules of a network cost, by name: of each its relus, macs and parameters; under "" those of all other modules."""
     found = {part: dict.fromkeys(("relus", "macs", "parameters"), 0) for part in (*parts, "")}
     with _outline(spec, image_shape, num_classes) as network:

@@ -46,9 +46,14 @@ def expected_costs(space: InvertedResidualSpace, limits: Limits) -> dict[str, Ex
     all blocks at even places have one choice, and all at odd places one."""
     n = (1, *space.choices, 1)
     with torch.device("meta"):
-        network = space.largest.build(limits.num_classes, (0.5,) * limits.image_shape[0], (0.5,) * limits.image_shape[0], "single")
+        network = space.largest.build(
+            limits.num_classes, (0.5,) * limits.image_shape[0], (0.5,) * limits.image_shape[0], "single"
+        )
     names = [name for name, module in network.named_modules() if isinstance(module, InvertedResidual)][-len(space.choices) :]
-    tables = {q: [torch.zeros(n[i], n[i + 1], dtype=torch.float64) for i in range(len(n) - 1)] for q in ("relus", "macs", "parameters")}
+    tables = {
+        q: [torch.zeros(n[i], n[i + 1], dtype=torch.float64) for i in range(len(n) - 1)]
+        for q in ("relus", "macs", "parameters")
+    }
     for even, odd in product(range(max(n)), repeat=2):
         genes = tuple(min(odd if i % 2 else even, count - 1) for i, count in enumerate(space.choices))
         costs = costs_of_parts(space.specification(genes), limits.image_shape, limits.num_classes, names)
