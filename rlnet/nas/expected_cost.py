@@ -1,12 +1,12 @@
 """What a mixture of widths costs, as a function that gradients pass (RNAS-CL Eq. 3), without a second count of operations.
 
-A block costs what its own width and that of the block before say. The tables of what each block costs are read off networks that
-`rlnet.nas.cost` counts, and thereby say what is really computed. (Eq. 3 lets a block cost what its own width says; RNAS-CL's code
-counts depthwise convolutions as dense ones.)
+A block costs what its own width and that of the block before say. The tables of what each block costs are read off networks
+that `rlnet.nas.cost` counts, and thereby say what is really computed. (Eq. 3 lets a block cost what its own width says;
+RNAS-CL's code counts depthwise convolutions as dense ones.)
 """
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ from rlnet.nas.space import Genes
 class ExpectedCost:
     r"""n(G) = sum_l g_{l-1}^T B_l g_l: the expected cost of genes that are drawn independently from the mixtures G.
 
-    tables: B_l (n_{l-1}, n_l), l = 0..L, what block l costs; before the first gene and after the last there is one choice, and
-    the first table holds all that is before the blocks, the last one all that is after them. At one-hot mixtures it is the cost.
+    tables: B_l (n_{l-1}, n_l), l = 0..L, what block l costs; before the first gene and after the last there is one choice. The
+    last table is of all that is no searched block. At one-hot mixtures it is the cost.
     """
 
     tables: tuple[Tensor, ...]
@@ -45,14 +45,10 @@ def expected_costs(space: InvertedResidualSpace, limits: Limits) -> dict[str, Ex
     """The expected relus, macs and parameters. Every pair of widths of neighbours occurs in one of few networks: those in which
     all blocks at even places have one choice, and all at odd places one."""
     n = (1, *space.choices, 1)
-    with torch.device("meta"):
-        network = space.largest.build(
-            limits.num_classes, (0.5,) * limits.image_shape[0], (0.5,) * limits.image_shape[0], "single"
-        )
-    names = [name for name, module in network.named_modules() if isinstance(module, InvertedResidual)][-len(space.choices) :]
+    names = _searched_blocks(space, limits)
     tables = {
-        q: [torch.zeros(n[i], n[i + 1], dtype=torch.float64) for i in range(len(n) - 1)]
-        for q in ("relus", "macs", "parameters")
+        quantity: [torch.zeros(before, own, dtype=torch.float64) for before, own in pairwise(n)]
+        for quantity in ("relus", "macs", "parameters")
     }
     for even, odd in product(range(max(n)), repeat=2):
         genes = tuple(min(odd if i % 2 else even, count - 1) for i, count in enumerate(space.choices))
@@ -64,13 +60,22 @@ def expected_costs(space: InvertedResidualSpace, limits: Limits) -> dict[str, Ex
     return {quantity: ExpectedCost(tuple(rows)) for quantity, rows in tables.items()}
 
 
+def _searched_blocks(space: InvertedResidualSpace, limits: Limits) -> list[str]:
+    """The names of the blocks that have a gene."""
+    channels = (0.5,) * limits.image_shape[0]
+    with torch.device("meta"):
+        network = space.largest.build(limits.num_classes, channels, channels, "single")
+    blocks = [name for name, module in network.named_modules() if isinstance(module, InvertedResidual)]
+    return blocks[-len(space.choices) :]
+
+
 class Latency:
     r"""n_f(G), the factor of RNAS-CL's search loss (Eq. 2 and 3), for networks that must keep limits.
 
         n_f = prod_q max(1, n_q(G) / limit_q)
 
-    q: what is limited. Within the limits it is 1: nothing pushes a network to be smaller than it may be. Without any limit it is
-    the paper's, the expected multiply-accumulates, as a fraction of the largest network's.
+    q: what is limited. Within the limits it is 1: nothing pushes a network to be smaller than it may be. Without any limit it
+    is the paper's, the expected multiply-accumulates, as a fraction of the largest network's.
     """
 
     def __init__(self, space: InvertedResidualSpace, limits: Limits):

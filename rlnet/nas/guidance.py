@@ -35,7 +35,7 @@ class Teacher:
 
     @torch.no_grad()
     def observe(self, x: Tensor, maps: bool) -> tuple[Tensor, list[Tensor]]:
-        """Logits (B, K) of images (B, C, H, W), and of each layer a map (B, 1, H', W') of its attention; none without `maps`."""
+        """Logits (B, K) of images (B, C, H, W), and with `maps` what `one_channel` makes of each layer's, (B, 1, H', W')."""
         if not maps:
             return self.network(x), []
         with watched(self.layers, one_channel) as found:

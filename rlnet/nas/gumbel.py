@@ -1,8 +1,8 @@
-"""Widths as mixtures: each block's output times a mixture of masks that keep its first channels (RNAS-CL Sec. 3.3, after FBNetV2).
+"""Widths as mixtures: each block's output times a mixture of masks that keep its first channels (RNAS-CL Sec. 3.3; FBNetV2).
 
-The weights of the mixture are Gumbel-softmaxes of logits (Jang et al. 2017, arXiv:1611.01144), which gradients reach. One set of
-weights serves all widths. What is narrower in a narrower network is masked with it, so that a one-hot mixture computes what the
-network of that width computes; RNAS-CL's code masks a block's output only.
+The mixture's weights are Gumbel-softmaxes of logits (Jang et al. 2017, arXiv:1611.01144), which gradients reach. One set of
+convolutions serves all widths. What is narrower in a narrower network is masked with it, so that a one-hot mixture computes
+what the network of that width computes; RNAS-CL's code masks a block's output only.
 """
 
 import math

@@ -1,10 +1,11 @@
 """RNAS-CL's search: weights, widths and tutors of one network learn in turns (Nath et al. 2024, Sec. 3.2-3.4, Eq. 2).
 
-1. Widths (`gumbel`) and tutors are Gumbel-softmaxes of logits, at a temperature that falls from step to step. 2. The first 80% of
-an epoch's steps learn the weights, the others the logits, by the same loss on different images (the paper divides each batch so).
-3. At the end the largest logits decide, where the paper's code draws once more. Images are clean: robustness comes from the teacher.
+1. Widths (`gumbel`) and tutors are Gumbel-softmaxes of logits, at a temperature that falls from step to step. 2. The first 80%
+of an epoch's steps learn the weights, the others the logits, by the same loss of other images (the paper divides batches so).
+3. At the end the largest logits decide, where the paper's code draws once more. Images are clean: robustness is the teacher's.
 """
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -37,26 +38,24 @@ class Choices(nn.Module):
         self.widths = nn.ParameterList([nn.Parameter(torch.zeros(n)) for n in genes])
         self.tutors = None if tutors is None else nn.Parameter(torch.zeros(tutors))
 
-    def genes(self, space: InvertedResidualSpace, limits: Limits, seed: int) -> Genes:
-        """The likeliest widths, if they keep the limits; else the likeliest of some that were repaired."""
-        candidates = {repaired(space, limits, self.likeliest, Random(f"{seed} repair {i}")) for i in range(REPAIRS)}
-        return max(sorted(candidates), key=self.likelihood)
 
-    @property
-    def likeliest(self) -> Genes:
-        """The likeliest widths, whatever they cost."""
-        return tuple(int(logits.argmax()) for logits in self.widths)
+def likeliest(widths: Sequence[Tensor]) -> Genes:
+    """The genes of the largest logits, whatever they cost."""
+    return tuple(int(logits.argmax()) for logits in widths)
 
-    def likelihood(self, genes: Genes) -> float:
-        """log prod_l p(g_l)."""
-        return sum(float(logits.log_softmax(0)[gene]) for logits, gene in zip(self.widths, genes, strict=True))
+
+def decided(widths: Sequence[Tensor], space: InvertedResidualSpace, limits: Limits, seed: int) -> Genes:
+    """The likeliest genes, if they keep the limits; else the likeliest of some that were repaired."""
+    found = {repaired(space, limits, likeliest(widths), Random(f"{seed} repair {i}")) for i in range(REPAIRS)}
+    logs = [logits.log_softmax(0) for logits in widths]
+    return max(sorted(found), key=lambda genes: sum(float(row[gene]) for row, gene in zip(logs, genes, strict=True)))
 
 
 class RelaxedObjective(Objective):
     r"""L = (CE(p, y) + KL(p, q) + gamma L_Attn) n_f(G)^pressure (Eq. 2).
 
-    network: the space's largest one. teacher: frozen by the caller for as long as the objective is in use. steps: of an epoch, of
-    an `epochs` long search; 2 or more.
+    network: the space's largest one. teacher: frozen by the caller for as long as the objective is in use. steps: of an epoch,
+    2 or more.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class RelaxedObjective(Objective):
         steps: int,
     ):
         self.network, self.config, self.views, self.steps = network, config, views, steps
-        self.space, self.limits, self.seed = space, limits, views.seed
+        self.space, self.seed = space, views.seed
         self.gated, self.guided = gated(network, space), Guided(config, teacher)
         self.units, self.latency = student_units(network), Latency(space, limits)
         shape = (len(self.units), len(teacher.layers))
@@ -89,7 +88,7 @@ class RelaxedObjective(Objective):
         self._take_turn("logits" if step >= self.first_logit_step else "weights")
         # 2. The mixtures of this step, the same on all ranks.
         self.tau = temperature((epoch + step / self.steps) / self.config.search.epochs)
-        logits = list(self.choices.parameters())
+        logits = [*self.choices.widths, *([] if self.choices.tutors is None else [self.choices.tutors])]
         noise = gumbel_noise([values.shape for values in logits], self.seed, epoch, step)
         pairs = zip(logits, noise, strict=True)
         mixtures = [gumbel_softmax(values, self.tau, drawn.to(values.device)) for values, drawn in pairs]
@@ -134,10 +133,6 @@ class RelaxedObjective(Objective):
     def fixed_tutors(self) -> Tensor | None:
         """g (S, T) where tutors are not searched; None where there are none."""
         return None if self.given is None else one_hot(self.given, self.layers).to(self.views.device)
-
-    def genes(self) -> Genes:
-        """The widths found; they keep the limits."""
-        return self.choices.genes(self.space, self.limits, self.seed)
 
     def tutors(self) -> list[int] | None:
         """The layer that tutors each unit; None without tutors."""

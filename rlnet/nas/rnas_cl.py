@@ -37,7 +37,7 @@ class InvertedResidualSpace(Space):
     """One gene for each block: which of its stage's widths it has, the widest first.
 
     depths: blocks of each stage. widths: the output channels that a stage's blocks may have. act: "hswish" is the published
-    one. for_imagenet: with the block before the stages and the head of the spaces for ImageNet. stem: channels before the stages.
+    one. for_imagenet: with the block before the stages and the head of the spaces for ImageNet. stem: channels before them.
     """
 
     depths: tuple[int, ...]
@@ -75,13 +75,16 @@ class InvertedResidualSpace(Space):
 
 
 def rnas_cl_space(name: str, act: Activation = "relu", times: float = 1) -> InvertedResidualSpace:
-    """One of the published spaces, by its name in `SPACES`; its channels `times` as many. Raises ValueError for another name, and
-    where that leaves no whole numbers of channels."""
+    """One of the published spaces, by its name in `SPACES`, of `times` as many channels.
+
+    Raises ValueError for another name, and where that leaves no whole numbers of channels.
+    """
     if name not in SPACES:
         raise ValueError(f"RNAS-CL has no search space {name!r}; known: {', '.join(SPACES)}")
     if times * 4 != int(times * 4):
         raise ValueError(
-            f"space.width is {times}; all channels of rnas-cl are multiples of 4: give 0.25, 0.5, 0.75 or 1, or leave space.width out"
+            f"space.width is {times}, and the channels of rnas-cl are multiples of 4: give 0.25, 0.5, 0.75 or 1, "
+            "or leave space.width out"
         )
     depths, widths = SPACES[name]
     scaled = tuple(tuple(round(width * times) for width in stage) for stage in widths)

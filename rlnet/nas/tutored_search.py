@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from masks.atomic_file import write_atomically
 from rlnet.accuracy import hits
@@ -16,7 +16,7 @@ from rlnet.card import provenance
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.elastic import copy_part
 from rlnet.nas.guidance import Teacher, by_name, one_hot
-from rlnet.nas.relaxed_search import RelaxedObjective
+from rlnet.nas.relaxed_search import RelaxedObjective, decided, likeliest
 from rlnet.nas.robustness import robustness_scores
 from rlnet.nas.search import Judged
 from rlnet.nas.space import Genes
@@ -34,7 +34,7 @@ from rlnet.training.schedule import TrainConfig
 
 
 def run(experiment: TutoredExperiment) -> tuple[Judged, tuple[StageFolder, ...]]:
-    """The network found, with the accuracies of its fine-tuned weights on held-out images, and the folders of what was trained."""
+    """The network found, with the accuracies of its fine-tuned weights on held-out images, and the folders of the trainings."""
     network = teacher_network(experiment)
     teacher = Teacher(network, experiment.layers_of(network))
     with frozen(network, experiment.config.tutor.mode, experiment.compute.dtype):
@@ -78,8 +78,8 @@ def search(experiment: TutoredExperiment, teacher: Teacher) -> tuple[Genes, list
         objective = RelaxedObjective(network, teacher, config, experiment.space, experiment.limits, experiment.views, steps)
         return objective
 
-    def likeliest() -> dict[str, float]:
-        found = experiment.build(experiment.space.specification(objective.choices.likeliest))
+    def validate() -> dict[str, float]:
+        found = experiment.build(experiment.space.specification(likeliest(objective.choices.widths)))
         copy_part(network, found)
         return {"clean_accuracy": hits(found.eval(), experiment.validation, "normal", experiment.compute).accuracy}
 
@@ -88,16 +88,12 @@ def search(experiment: TutoredExperiment, teacher: Teacher) -> tuple[Genes, list
         folder,
         config.search,
         begin,
-        validate=likeliest,
-        describe=lambda: {
-            "genes": list(objective.genes()),
-            "tutors": objective.tutors(),
-            "choices": objective.choices.state_dict(),
-        },
+        validate=validate,
+        describe=lambda: {"widths": [logits.detach() for logits in objective.choices.widths], "tutors": objective.tutors()},
         keep="last",
     )
     best = folder.load_best()
-    return tuple(best["genes"]), best["tutors"]
+    return decided(best["widths"], experiment.space, experiment.limits, experiment.config.seed), best["tutors"]
 
 
 def train(experiment: TutoredExperiment, teacher: Teacher, genes: Genes, tutors: list[int] | None) -> ModeNetwork:

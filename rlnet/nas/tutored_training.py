@@ -1,6 +1,6 @@
-"""RNAS-CL's training of a network: from a teacher and tutors on clean images, then against attacks (Nath et al. 2024, Sec. 3.4-3.5).
+"""RNAS-CL's training of a network: with tutors on clean images, then against attacks (Nath et al. 2024, Sec. 3.4-3.5).
 
-With two batch-norm paths, clean images take the normal one and attacked images the adversarial one, which starts from the normal.
+Clean images take the normal batch-norm path, attacked ones the adversarial path, which starts from the normal one.
 """
 
 import torch
@@ -48,7 +48,7 @@ class AdversarialObjective(TutoredObjective):
 
     def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
         config = self.config
-        views, x, labels = self.views.clean_and_augmented(batch)
+        _, x, labels = self.views.clean_and_augmented(batch)
         with torch.no_grad(), frozen(self.network, "normal"):
             fixed = self.network(x)
         x_adv = self.views.adversarial(self.network, lambda logits: trades_attack(logits, fixed), x, epoch, step)

@@ -1,6 +1,6 @@
 """What layers of any network compute, by name: the units of a student, and the layers of a teacher that may be tutors.
 
-A unit is a convolution with its batch norm and, where one follows, its activation, as RNAS-CL's code has it. A teacher may be any
+A unit is a convolution with its batch norm and, where one follows, its activation, as in RNAS-CL's code. A teacher may be any
 torch module from images in [0, 1] to logits; tokens of a transformer are put back into the map they came from.
 """
 
@@ -57,8 +57,8 @@ def as_map(a: object) -> Tensor | None:
 def teacher_layers(teacher: nn.Module, example: Tensor, names: list[str] | None = None) -> list[str]:
     """The names of the modules that may be tutors, in the order in which they first compute.
 
-    example: images (B, C, H, W). names: of these modules; by default all convolutions, and all modules of which an attention is a
-    part, as the blocks of a transformer. Raises ValueError where a name is none, a module returns no map, or none does.
+    example: images (B, C, H, W). names: of these modules; by default all convolutions, and all modules of which an attention is
+    a part, as the blocks of a transformer. Raises ValueError where a name is none, a module returns no map, or none does.
     """
     modules = dict(teacher.named_modules())
     if names is not None and (unknown := [name for name in names if name not in modules]):
