@@ -9,6 +9,7 @@ images (`rlnet.nas.methods`). 3. The best is left as spec.json, with a card and 
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from rlnet.card import provenance
@@ -34,7 +35,8 @@ def search_network(config: NasConfig) -> dict[str, Any]:
             judged = findings.judged
             judged[0].spec.save(folder.path / "spec.json")
             title = f"{config.family}, {experiment.space_name}: {len(judged)} networks judged"
-            draw(judged, experiment.limits.relus, title, folder.path / "search.png")
+            drawn = findings.draw or partial(draw, judged, experiment.limits.relus, title)
+            drawn(folder.path / "search.png")
         folder.write_card(_card(experiment, findings, time.monotonic() - started))
     card = folder.read_card()
     if distributed.rank() == 0:

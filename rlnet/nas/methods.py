@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rlnet.config import plain
@@ -22,12 +24,14 @@ from rlnet.training.folder import StageFolder
 @dataclass(frozen=True)
 class Findings:
     """judged: every network that was, the found one first. trained: the folders of the stages that were trained for it.
-    about: what the card says of the search beside that. weights: with which ones the accuracies are."""
+    about: what the card says of the search beside that. weights: with which ones the accuracies are. draw: writes search.png in
+    the place of that of all judged networks."""
 
     judged: list[Judged]
     trained: tuple[StageFolder, ...]
     about: dict[str, Any]
     weights: str = "the supernet's"
+    draw: Callable[[Path], None] | None = None
 
 
 def evolution(experiment: NasExperiment) -> Findings:
@@ -50,7 +54,7 @@ def gumbel(experiment: TutoredExperiment) -> Findings:
     found, trained = tutored_search.run(experiment)
     tutor = plain(experiment.config.tutor)
     about = {name: tutor[name] for name in ("mode", "guidance", "tutors")}
-    return Findings([found], trained, about, "its own")
+    return Findings([found], trained, about, "its own", partial(tutored_search.draw, experiment, found.genes))
 
 
 METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution, "gumbel": gumbel}

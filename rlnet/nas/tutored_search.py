@@ -6,6 +6,7 @@ Each leaves a folder; complete stages are reused, an interrupted one goes on. Th
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -16,6 +17,7 @@ from rlnet.card import provenance
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.elastic import copy_part
 from rlnet.nas.guidance import Teacher, by_name, one_hot
+from rlnet.nas.relaxed_picture import draw_search
 from rlnet.nas.relaxed_search import RelaxedObjective, decided, likeliest
 from rlnet.nas.robustness import robustness_scores
 from rlnet.nas.search import Judged
@@ -117,6 +119,15 @@ def train(experiment: TutoredExperiment, teacher: Teacher, genes: Genes, tutors:
         if kind is TutoredObjective:
             start_adversarial_path(network)
     return network
+
+
+def draw(experiment: TutoredExperiment, genes: Genes, path: Path) -> None:
+    """Writes search.png."""
+    folder, space = experiment.search_folder, experiment.space
+    outs = [widths for depth, widths in zip(space.depths, space.widths, strict=True) for _ in range(depth)]
+    title = f"{experiment.config.family}, {experiment.space_name}: widths as mixtures"
+    logits = folder.load_best()["widths"]
+    draw_search(folder.read_metrics(), experiment.limits.given, logits, outs, genes, title, path=path)
 
 
 def _stage(
