@@ -39,8 +39,8 @@ def relaxed_figure(
         color=COLOURS["clean"],
         label="clean accuracy, held-out images,\nof the likeliest network",
     )
-    for name, colour in (("width_certainty", "tab:purple"), ("tutor_certainty", "tab:orange")):
-        if name in history[0]:
+    for what, colour in (("width", "tab:purple"), ("tutor", "tab:orange")):
+        if (name := f"{what}_certainty") in history[0]:
             left.plot(
                 epochs,
                 [m[name] for m in history],
