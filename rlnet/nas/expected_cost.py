@@ -16,6 +16,7 @@ from rlnet.nas.cost import costs_of_parts
 from rlnet.nas.limits import Limits
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.space import Genes
+from rlnet.progress import bar
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,16 @@ def expected_costs(space: InvertedResidualSpace, limits: Limits) -> dict[str, Ex
         quantity: [torch.zeros(before, own, dtype=torch.float64) for before, own in pairwise(n)]
         for quantity in ("relus", "macs", "parameters")
     }
-    for even, odd in product(range(max(n)), repeat=2):
-        genes = tuple(min(odd if i % 2 else even, count - 1) for i, count in enumerate(space.choices))
-        costs = costs_of_parts(space.specification(genes), limits.image_shape, limits.num_classes, names)
-        padded = (0, *genes, 0)
-        for place, name in enumerate([*names, ""]):
-            for quantity, rows in tables.items():
-                rows[place][padded[place], padded[place + 1]] = costs[name][quantity]
+    patterns = list(product(range(max(n)), repeat=2))
+    with bar("costs", len(patterns)) as progress:
+        for even, odd in patterns:
+            genes = tuple(min(odd if i % 2 else even, count - 1) for i, count in enumerate(space.choices))
+            costs = costs_of_parts(space.specification(genes), limits.image_shape, limits.num_classes, names)
+            padded = (0, *genes, 0)
+            for place, name in enumerate([*names, ""]):
+                for quantity, rows in tables.items():
+                    rows[place][padded[place], padded[place + 1]] = costs[name][quantity]
+            progress.advance()
     return {quantity: ExpectedCost(tuple(rows)) for quantity, rows in tables.items()}
 
 

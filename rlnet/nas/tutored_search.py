@@ -95,7 +95,11 @@ def search(experiment: TutoredExperiment, teacher: Teacher) -> tuple[Genes, list
         keep="last",
     )
     best = folder.load_best()
-    return decided(best["widths"], experiment.space, experiment.limits, experiment.config.seed), best["tutors"]
+    try:
+        widths, tutors = best["widths"], best["tutors"]
+    except KeyError as error:
+        raise ValueError(f"{folder.path / 'best.pt'} is not of this search; {folder.remedy}") from error
+    return decided(widths, experiment.space, experiment.limits, experiment.config.seed), tutors
 
 
 def train(experiment: TutoredExperiment, teacher: Teacher, genes: Genes, tutors: list[int] | None) -> ModeNetwork:
