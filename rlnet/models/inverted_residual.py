@@ -153,7 +153,7 @@ class InvertedResidualSpec(Specification):
 
 
 class InvertedResidualNet(ModeNetwork):
-    """Stem, stages of inverted residuals, head, mean over the map, linear layer."""
+    """Stem, stages of inverted residuals, head, mean over the map, linear layer; `shrink_head` is for a search, too."""
 
     def __init__(
         self,
@@ -177,6 +177,7 @@ class InvertedResidualNet(ModeNetwork):
         self.stages = nn.ModuleList(stages)
         self.head = layers.conv(c, spec.head[0], 1, kind, bias=spec.bias) if spec.head else None
         self.head_relu = activation(spec.act) if spec.head else None
+        self.shrink_head = nn.Identity()
         c = spec.head[0] if spec.head else c
         self.feature = layers.linear(c, spec.head[1], bias=spec.bias) if len(spec.head) > 1 else None
         self.feature_relu = activation(spec.act) if len(spec.head) > 1 else None
@@ -188,7 +189,7 @@ class InvertedResidualNet(ModeNetwork):
         for stage in self.stages:
             x = stage(x)
         if self.head is not None:
-            x = self.head_relu(self.head(x))
+            x = self.shrink_head(self.head_relu(self.head(x)))
         x = x.mean(dim=(2, 3))
         if self.feature is not None:
             x = self.feature_relu(self.feature(x))

@@ -9,6 +9,7 @@ from rlnet.models.inverted_residual import Activation, Block, InvertedResidualSp
 STEM = 16
 RNAS_CL_STRIDES = (1, 2, 2)
 FBNET_STRIDES = (2, 2, 2, 1, 2)
+FBNET_FEATURES = 1984
 RESNET_STRIDES = (1, 2, 2, 2)
 MOBILENET_STRIDES = (1, 2, 2, 1, 2)
 MOBILENET_WIDTHS = (24, 40, 80, 112, 160)
@@ -20,17 +21,22 @@ Profile = Literal["relu", "published"]
 
 
 def rnas_cl(
-    widths: Sequence[Sequence[int]], largest: Sequence[int], act: Activation = "relu", for_imagenet: bool = False
+    widths: Sequence[Sequence[int]],
+    largest: Sequence[int],
+    act: Activation = "relu",
+    for_imagenet: bool = False,
+    stem: int = STEM,
 ) -> InvertedResidualSpec:
     """A network of RNAS-CL, whose blocks are six times as wide inside as their input (FBNetV2, arXiv:2004.05565).
 
     widths: output channels of each block of each stage. largest: of each stage in its search space, which decides where a
     residual is: at stride 1, where the space's widest input and output are equal. for_imagenet: with a block before the stages,
-    a head after them, and halving in the first stage too.
+    a head after them, and halving in the first stage too. stem: channels of the first convolution, fewer than published where
+    the widths are scaled down too.
     """
-    stages, c, widest = [], STEM, STEM
+    stages, c, widest = [], stem, stem
     if for_imagenet:
-        stages.append((Block(3, STEM, STEM, residual=True, act=act, expands=False),))
+        stages.append((Block(3, stem, stem, residual=True, act=act, expands=False),))
     for outs, c_max, first in zip(widths, largest, FBNET_STRIDES if for_imagenet else RNAS_CL_STRIDES, strict=False):
         blocks = []
         for i, out in enumerate(outs):
@@ -38,7 +44,8 @@ def rnas_cl(
             blocks.append(Block(3, 6 * c, out, stride, residual=stride == 1 and widest == c_max, act=act))
             c, widest = out, c_max
         stages.append(tuple(blocks))
-    return InvertedResidualSpec(tuple(stages), STEM, 2, (6 * c, 1984) if for_imagenet else (), act, bias=True)
+    head = (6 * c, FBNET_FEATURES * stem // STEM) if for_imagenet else ()
+    return InvertedResidualSpec(tuple(stages), stem, 2, head, act, bias=True)
 
 
 def mobilenet_v3(

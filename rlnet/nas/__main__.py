@@ -9,6 +9,7 @@ images (`rlnet.nas.methods`). 3. The best is left as spec.json, with a card and 
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from rlnet.card import provenance
@@ -16,7 +17,7 @@ from rlnet.cli import command
 from rlnet.nas.config import NasConfig
 from rlnet.nas.cost import Cost
 from rlnet.nas.experiment import NasExperiment
-from rlnet.nas.methods import METHODS, Findings
+from rlnet.nas.methods import METHODS, Findings, experiment_of
 from rlnet.nas.picture import draw
 from rlnet.nas.search import Judged, front
 from rlnet.training import distributed
@@ -24,7 +25,7 @@ from rlnet.training import distributed
 
 def search_network(config: NasConfig) -> dict[str, Any]:
     """The card of a search; stages that are complete are reused, one that was interrupted goes on."""
-    experiment = NasExperiment(config)
+    experiment = experiment_of(config)
     folder = experiment.folder
     folder.open()
     if not folder.complete:
@@ -34,15 +35,16 @@ def search_network(config: NasConfig) -> dict[str, Any]:
             judged = findings.judged
             judged[0].spec.save(folder.path / "spec.json")
             title = f"{config.family}, {experiment.space_name}: {len(judged)} networks judged"
-            draw(judged, experiment.limits.relus, title, folder.path / "search.png")
+            drawn = findings.draw or partial(draw, judged, experiment.limits.relus, title)
+            drawn(folder.path / "search.png")
         folder.write_card(_card(experiment, findings, time.monotonic() - started))
     card = folder.read_card()
     if distributed.rank() == 0:
-        found, n = card["found"], card["search"]["validation_images"]
+        found, n, weights = card["found"], card["search"]["validation_images"], card["search"]["weights"]
         print(
             f"{folder.path}/spec.json: {found['cost']['relus']:,} ReLUs, {found['cost']['macs']:,} multiply-accumulates, "
             f"{found['cost']['parameters']:,} parameters; {found['accuracy']['clean']:.1%} clean and "
-            f"{found['accuracy']['adversarial']:.1%} adversarial accuracy on {n} held-out images, with the supernet's weights"
+            f"{found['accuracy']['adversarial']:.1%} adversarial accuracy on {n} held-out images, with {weights} weights"
         )
     return card
 
@@ -61,6 +63,7 @@ def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict
         "largest": _plain_cost(limits.cost(space.largest)),
         "search": {
             "method": experiment.method,
+            "weights": findings.weights,
             **findings.about,
             "judged": len(judged),
             "validation_images": len(experiment.validation),

@@ -9,6 +9,7 @@ from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
 from rlnet.nas.limits import parse_limit
+from rlnet.nas.tutor_config import TutorConfig
 from rlnet.training.schedule import TrainConfig
 
 
@@ -62,7 +63,8 @@ class NasConfig:
     Args:
         family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or rnas-cl (inverted residual
             blocks of searched widths).
-        method: how to search; evolution: among the sub-networks of a supernet. auto is the family's own.
+        method: how to search; evolution: among the sub-networks of a supernet; gumbel: widths of rnas-cl with a robust teacher,
+            as mixtures. auto is the family's own.
         max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
         max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
         max_parameters: at most so many parameters: 500k, 2m.
@@ -79,10 +81,11 @@ class NasConfig:
         largest: the training of the largest network, on the cross-entropy of clean and adversarial images.
         supernet: the training of sub-networks, distilled from the largest (RSLAD).
         evolution: the search.
+        tutor: the teacher of method gumbel, which takes no supernet, and its trainings.
     """
 
     family: str = "proard"
-    method: Literal["auto", "evolution"] = "auto"
+    method: Literal["auto", "evolution", "gumbel"] = "auto"
     max_relus: str | int | None = "100k"
     max_macs: str | int | None = None
     max_parameters: str | int | None = None
@@ -103,6 +106,7 @@ class NasConfig:
         default_factory=lambda: SupernetConfig(epochs=10, batch_size=32, lr=0.01, schedule="cosine", validate_every=5)
     )
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    tutor: TutorConfig = field(default_factory=TutorConfig)
 
     def __post_init__(self) -> None:
         space_name(self.family, self.space)

@@ -32,6 +32,14 @@ SUPERNET_KEYS = (*LARGEST_KEYS, "supernet")
 SEARCH_KEYS = (*SUPERNET_KEYS, "method", "max_relus", "max_macs", "max_parameters", "evolution")
 
 
+DEFAULT_METHODS = {"rnas-cl": "gumbel"}
+
+
+def method_of(config: NasConfig) -> str:
+    """The method of a search, its family's own where none is named."""
+    return DEFAULT_METHODS.get(config.family, "evolution") if config.method == "auto" else config.method
+
+
 class NasExperiment:
     """One search on its data and device. Raises ValueError for every configuration that cannot run."""
 
@@ -40,15 +48,29 @@ class NasExperiment:
         self.compute = resolve(config.device, config.precision, distributed.local_rank())
         self.space = make_space(config.family, config.space)
         self.space_name = space_name(config.family, config.space)
-        self.method = "evolution" if config.method == "auto" else config.method
+        self.method = method_of(config)
         self.sampling = self._sampling()
         self.data: Dataset = load(config.data, config.seed)
         self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits)
         self.limits.check(self.space.smallest)
         self.views = ViewMaker(("clean", "adversarial"), config.attack, False, config.seed, self.compute.device)
-        for stage in (config.largest, config.supernet):
-            self.batches(stage)
-        for folder in (self.largest_folder, self.supernet_folder, self.folder):
+        self.check()
+
+    @property
+    def trainings(self) -> tuple[TrainConfig, ...]:
+        """Those of all stages."""
+        return self.config.largest, self.config.supernet
+
+    @property
+    def folders(self) -> tuple[StageFolder, ...]:
+        """Those of all stages, and that of the search."""
+        return self.largest_folder, self.supernet_folder, self.folder
+
+    def check(self) -> None:
+        """Raises ValueError where a stage cannot run, or its folder holds one of another configuration."""
+        for training in self.trainings:
+            self.batches(training)
+        for folder in self.folders:
             folder.check()
 
     @cached_property
@@ -76,7 +98,8 @@ class NasExperiment:
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""
         found = {key: plain(getattr(self.config, key)) for key in keys}
-        found["space"]["name"], found["space"]["width"] = self.space_name, self.config.space.times
+        if "space" in keys:
+            found["space"]["name"], found["space"]["width"] = self.space_name, self.config.space.times
         found |= {"method": self.method} if "method" in keys else {}
         found |= {f"max_{name}": limit for name, limit in self.config.limits.items() if f"max_{name}" in keys}
         return found | {"precision": self.compute.precision}

@@ -18,7 +18,7 @@ class SpaceConfig:
     Args:
         name: of proard, resnet50, mbv3 (ReLUs only) or mbv3-published; of robnet, cell-based or cell-free; of rnas-cl, s3, s5,
             s7, m, l, is, im, i or il. None is the first of them.
-        width: times all channels, 0.25 by default (1); rnas-cl has its published widths only.
+        width: times all channels, 0.25 by default (1); of rnas-cl, a multiple of 0.25.
         stem_stride: 2 halves the map in the first convolution, which leaves a quarter of the ReLUs (1). rnas-cl has 2.
         cells: of a RobNet (20).
     """
@@ -50,9 +50,9 @@ def _robnet(config: SpaceConfig, free: bool) -> RobNetSpace:
 
 
 def _rnas_cl(config: SpaceConfig, name: str) -> InvertedResidualSpace:
-    if config.width not in (None, 1) or config.stem_stride != 2:
-        raise ValueError("the spaces of rnas-cl have their published widths and stem_stride 2; leave space.width out")
-    return rnas_cl_space(name)
+    if config.stem_stride != 2:
+        raise ValueError("the spaces of rnas-cl have stem_stride 2; leave space.stem_stride out")
+    return rnas_cl_space(name, times=config.times)
 
 
 FAMILIES: dict[str, dict[str, Callable[[SpaceConfig], Space]]] = {

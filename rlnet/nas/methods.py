@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rlnet.config import plain
 from rlnet.evaluation.journal import Journal
 from rlnet.models.specification import Specification
 from rlnet.nas import supernet as supernet_stage
-from rlnet.nas.experiment import NasExperiment
+from rlnet.nas import tutored_search
+from rlnet.nas.config import NasConfig
+from rlnet.nas.experiment import NasExperiment, method_of
 from rlnet.nas.judge import Judge
 from rlnet.nas.search import Judged, evolve
+from rlnet.nas.tutored_experiment import TutoredExperiment
 from rlnet.progress import bar
 from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
@@ -19,11 +24,14 @@ from rlnet.training.folder import StageFolder
 @dataclass(frozen=True)
 class Findings:
     """judged: every network that was, the found one first. trained: the folders of the stages that were trained for it.
-    about: what the card says of the search beside that."""
+    about: what the card says of the search beside that. weights: with which ones the accuracies are. draw: writes search.png in
+    the place of that of all judged networks."""
 
     judged: list[Judged]
     trained: tuple[StageFolder, ...]
     about: dict[str, Any]
+    weights: str = "the supernet's"
+    draw: Callable[[Path], None] | None = None
 
 
 def evolution(experiment: NasExperiment) -> Findings:
@@ -41,4 +49,18 @@ def evolution(experiment: NasExperiment) -> Findings:
     return Findings(judged, trained, {"sampling": experiment.sampling, **plain(config.evolution)})
 
 
-METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution}
+def gumbel(experiment: TutoredExperiment) -> Findings:
+    """RNAS-CL: widths as mixtures with a robust teacher; the network found is trained, and judged with its own weights."""
+    found, trained = tutored_search.run(experiment)
+    tutor = plain(experiment.config.tutor)
+    about = {name: tutor[name] for name in ("mode", "guidance", "tutors")}
+    return Findings([found], trained, about, "its own", partial(tutored_search.draw, experiment, found.genes))
+
+
+METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution, "gumbel": gumbel}
+EXPERIMENTS: dict[str, type[NasExperiment]] = {"gumbel": TutoredExperiment}
+
+
+def experiment_of(config: NasConfig) -> NasExperiment:
+    """The experiment of the method that the configuration names. Raises ValueError for every one that cannot run."""
+    return EXPERIMENTS.get(method_of(config), NasExperiment)(config)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rlnet.models.inverted_residual import Activation, InvertedResidualSpec
-from rlnet.models.published import rnas_cl
+from rlnet.models.published import STEM, rnas_cl
 from rlnet.models.specification import Specification
 from rlnet.nas.space import Genes, Space
 
@@ -37,13 +37,14 @@ class InvertedResidualSpace(Space):
     """One gene for each block: which of its stage's widths it has, the widest first.
 
     depths: blocks of each stage. widths: the output channels that a stage's blocks may have. act: "hswish" is the published
-    one. for_imagenet: with the block before the stages and the head of the spaces for ImageNet.
+    one. for_imagenet: with the block before the stages and the head of the spaces for ImageNet. stem: channels before them.
     """
 
     depths: tuple[int, ...]
     widths: tuple[tuple[int, ...], ...]
     act: Activation = "relu"
     for_imagenet: bool = False
+    stem: int = STEM
 
     @cached_property
     def choices(self) -> Genes:
@@ -52,7 +53,7 @@ class InvertedResidualSpace(Space):
     def specification(self, genes: Genes) -> InvertedResidualSpec:
         rest = iter(genes)
         widths = [[widths[next(rest)] for _ in range(n)] for n, widths in zip(self.depths, self.widths, strict=True)]
-        return rnas_cl(widths, [max(widths) for widths in self.widths], self.act, self.for_imagenet)
+        return rnas_cl(widths, [max(widths) for widths in self.widths], self.act, self.for_imagenet, self.stem)
 
     def genes(self, spec: Specification) -> Genes:
         stages = spec.stages[self.for_imagenet :] if isinstance(spec, InvertedResidualSpec) else ()
@@ -73,8 +74,18 @@ class InvertedResidualSpace(Space):
         return self.specification(tuple(n - 1 for n in self.choices))
 
 
-def rnas_cl_space(name: str, act: Activation = "relu") -> InvertedResidualSpace:
-    """One of the published spaces, by its name in `SPACES`. Raises ValueError for another."""
+def rnas_cl_space(name: str, act: Activation = "relu", times: float = 1) -> InvertedResidualSpace:
+    """One of the published spaces, by its name in `SPACES`, of `times` as many channels.
+
+    Raises ValueError for another name, and where that leaves no whole numbers of channels.
+    """
     if name not in SPACES:
         raise ValueError(f"RNAS-CL has no search space {name!r}; known: {', '.join(SPACES)}")
-    return InvertedResidualSpace(*SPACES[name], act, name in FOR_IMAGENET)
+    if times * 4 != int(times * 4):
+        raise ValueError(
+            f"space.width is {times}, and the channels of rnas-cl are multiples of 4: give 0.25, 0.5, 0.75 or 1, "
+            "or leave space.width out"
+        )
+    depths, widths = SPACES[name]
+    scaled = tuple(tuple(round(width * times) for width in stage) for stage in widths)
+    return InvertedResidualSpace(depths, scaled, act, name in FOR_IMAGENET, round(STEM * times))

@@ -62,10 +62,10 @@ def gather(value: T) -> list[T]:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replaces each gradient by its mean over the ranks, in one message."""
-    if world_size() == 1:
-        return
+    """Replaces each gradient by its mean over the ranks, in one message; parameters without one are the same on all ranks."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if world_size() == 1 or not gradients:
+        return
     flat = sum_over_ranks(torch.cat([gradient.flatten() for gradient in gradients])).div_(world_size())
     for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
