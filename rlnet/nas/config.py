@@ -9,6 +9,7 @@ from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
 from rlnet.nas.limits import parse_limit
+from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.training.schedule import TrainConfig
 
 
@@ -62,7 +63,8 @@ class NasConfig:
     Args:
         family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or rnas-cl (inverted residual
             blocks of searched widths).
-        method: how to search; evolution: among the sub-networks of a supernet. auto is the family's own.
+        method: how to search; evolution: among the sub-networks of a supernet; nsga2: among the same, by a predictor of their
+            accuracies, as ProARD. auto is the family's own.
         max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
         max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
         max_parameters: at most so many parameters: 500k, 2m.
@@ -78,11 +80,13 @@ class NasConfig:
         attack: the adversarial view in training, calibration and judging.
         largest: the training of the largest network, on the cross-entropy of clean and adversarial images.
         supernet: the training of sub-networks, distilled from the largest (RSLAD).
-        evolution: the search.
+        evolution: the search, and how all methods judge: calibration_images and validation_limit.
+        predictor: of method nsga2, what predicts accuracies.
+        nsga2: the search on what is predicted.
     """
 
     family: str = "proard"
-    method: Literal["auto", "evolution"] = "auto"
+    method: Literal["auto", "evolution", "nsga2"] = "auto"
     max_relus: str | int | None = "100k"
     max_macs: str | int | None = None
     max_parameters: str | int | None = None
@@ -103,6 +107,8 @@ class NasConfig:
         default_factory=lambda: SupernetConfig(epochs=10, batch_size=32, lr=0.01, schedule="cosine", validate_every=5)
     )
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    predictor: PredictorConfig = field(default_factory=PredictorConfig)
+    nsga2: Nsga2Config = field(default_factory=Nsga2Config)
 
     def __post_init__(self) -> None:
         space_name(self.family, self.space)

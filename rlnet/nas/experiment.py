@@ -30,6 +30,7 @@ from rlnet.training.views import ViewMaker
 LARGEST_KEYS = ("family", "seed", "space", "data", "attack", "largest")
 SUPERNET_KEYS = (*LARGEST_KEYS, "supernet")
 SEARCH_KEYS = (*SUPERNET_KEYS, "method", "max_relus", "max_macs", "max_parameters", "evolution")
+METHOD_KEYS = {"nsga2": ("predictor", "nsga2")}  # what else a method's search depends on
 
 
 class NasExperiment:
@@ -67,8 +68,9 @@ class NasExperiment:
     @cached_property
     def folder(self) -> StageFolder:
         """Of the search."""
-        path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}"
-        return self._stage(path, SEARCH_KEYS, stage="nas")
+        method = "" if self.config.method == "auto" else f"-{self.method}"
+        path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}{method}"
+        return self._stage(path, (*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ())), stage="nas")
 
     def _stage(self, path: Path, keys: tuple[str, ...], stage: str | None = None) -> StageFolder:
         return StageFolder(path, self.settings(keys), defaults={}, stage=stage)

@@ -41,4 +41,16 @@ def evolution(experiment: NasExperiment) -> Findings:
     return Findings(judged, trained, {"sampling": experiment.sampling, **plain(config.evolution)})
 
 
-METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution}
+def nsga2(experiment: NasExperiment) -> Findings:
+    """A supernet, a predictor of its sub-networks' accuracies, and NSGA-II on what is predicted; nothing is judged twice."""
+    from rlnet.nas.predicted import search  # here, since the other methods do without pymoo
+
+    judge = Judge(experiment, supernet_stage.run(experiment))
+    with Journal(experiment.family_folder / "judged", distributed.rank()) as journal:
+        distributed.barrier()  # all ranks know the same outcomes, and judge together what these lack
+        judged, about = search(experiment, lambda spec: judge.remembered(spec, journal))
+    trained = (experiment.largest_folder, experiment.supernet_folder)
+    return Findings(judged, trained, {"sampling": experiment.sampling, **about})
+
+
+METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution, "nsga2": nsga2}
