@@ -10,7 +10,31 @@ from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
 from rlnet.nas.limits import parse_limit
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
+from rlnet.training.robust import ObjectiveConfig
 from rlnet.training.schedule import TrainConfig
+
+
+@dataclass(frozen=True)
+class LargestConfig(TrainConfig):
+    """The training of the largest network, from which the others are distilled.
+
+    Args:
+        objective: rlnet is the mean cross-entropy of clean and adversarial images; trades, as in ProARD, and at are those of
+            rlnet.teacher.
+        beta: of trades, the weight of the KL between clean and attacked predictions.
+    """
+
+    objective: Literal["rlnet", "at", "trades"] = "rlnet"
+    beta: float = 6.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.objective_config
+
+    @property
+    def objective_config(self) -> ObjectiveConfig:
+        """As rlnet.teacher has it."""
+        return ObjectiveConfig(self.objective, self.beta)
 
 
 @dataclass(frozen=True)
@@ -20,9 +44,12 @@ class SupernetConfig(TrainConfig):
     Args:
         sampling: which sub-network a step trains. progressive: first large ones, from phase to phase (of equally many epochs)
             smaller ones too, as ProARD; random: any, as RobNet; auto: progressive where the space has phases.
+        sort_channels: of progressive sampling: when the blocks begin to become narrower inside, their most important channels
+            come first.
     """
 
     sampling: Literal["auto", "progressive", "random"] = "auto"
+    sort_channels: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,7 +105,7 @@ class NasConfig:
         space: the search space.
         data: the images. The test set is not used.
         attack: the adversarial view in training, calibration and judging.
-        largest: the training of the largest network, on the cross-entropy of clean and adversarial images.
+        largest: the training of the largest network.
         supernet: the training of sub-networks, distilled from the largest (RSLAD).
         evolution: the search, and how all methods judge: calibration_images and validation_limit.
         predictor: of method nsga2, what predicts accuracies.
@@ -100,8 +127,8 @@ class NasConfig:
     space: SpaceConfig = field(default_factory=SpaceConfig)
     data: DataConfig = field(default_factory=DataConfig)
     attack: AttackConfig = field(default_factory=lambda: AttackConfig(eps=Pixels("16/255"), step_size=Pixels("6/255"), steps=3))
-    largest: TrainConfig = field(
-        default_factory=lambda: TrainConfig(epochs=6, batch_size=32, lr=0.02, schedule="cosine", warmup_epochs=1)
+    largest: LargestConfig = field(
+        default_factory=lambda: LargestConfig(epochs=6, batch_size=32, lr=0.02, schedule="cosine", warmup_epochs=1)
     )
     supernet: SupernetConfig = field(
         default_factory=lambda: SupernetConfig(epochs=10, batch_size=32, lr=0.01, schedule="cosine", validate_every=5)

@@ -30,6 +30,7 @@ from rlnet.training.views import ViewMaker
 LARGEST_KEYS = ("family", "seed", "space", "data", "attack", "largest")
 SUPERNET_KEYS = (*LARGEST_KEYS, "supernet")
 SEARCH_KEYS = (*SUPERNET_KEYS, "method", "max_relus", "max_macs", "max_parameters", "evolution")
+BEFORE = {"largest": {"objective": "rlnet", "beta": 6.0}, "supernet": {"sort_channels": False}}  # there were these settings
 METHOD_KEYS = {"nsga2": ("predictor", "nsga2")}  # what else a method's search depends on
 
 
@@ -73,7 +74,8 @@ class NasExperiment:
         return self._stage(path, (*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ())), stage="nas")
 
     def _stage(self, path: Path, keys: tuple[str, ...], stage: str | None = None) -> StageFolder:
-        return StageFolder(path, self.settings(keys), defaults={}, stage=stage)
+        defaults = {key: values for key, values in BEFORE.items() if key in keys}
+        return StageFolder(path, self.settings(keys), defaults, stage=stage)
 
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""

@@ -14,13 +14,12 @@ from rlnet.data import DataConfig, Dataset
 from rlnet.models.specifications import read
 from rlnet.nas import supernet as supernet_stage
 from rlnet.nas.__main__ import search_network
-from rlnet.nas.config import EvolutionConfig, NasConfig, SupernetConfig
+from rlnet.nas.config import EvolutionConfig, LargestConfig, NasConfig, SupernetConfig
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.families import SpaceConfig
 from rlnet.nas.judge import Judge
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.nas.predicted import examples
-from rlnet.training.schedule import TrainConfig
 
 TINY = NasConfig(
     method="nsga2",
@@ -30,7 +29,7 @@ TINY = NasConfig(
     space=SpaceConfig(width=0.03),
     data=DataConfig(train_limit=150, test_limit=60),
     attack=AttackConfig(steps=1),
-    largest=TrainConfig(epochs=1, batch_size=64),
+    largest=LargestConfig(epochs=1, batch_size=64),
     supernet=SupernetConfig(epochs=1, batch_size=64),
     evolution=EvolutionConfig(calibration_images=16),
     predictor=PredictorConfig(networks=10, epochs=5),

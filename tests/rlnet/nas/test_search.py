@@ -21,7 +21,7 @@ from rlnet.models.specification import Specification
 from rlnet.models.specifications import read
 from rlnet.nas import supernet as supernet_stage
 from rlnet.nas.__main__ import main, search_network
-from rlnet.nas.config import EvolutionConfig, NasConfig, SupernetConfig
+from rlnet.nas.config import EvolutionConfig, LargestConfig, NasConfig, SupernetConfig
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.families import SpaceConfig, make_space
 from rlnet.nas.judge import Judge, calibrate
@@ -30,7 +30,6 @@ from rlnet.nas.proard import PHASES, ResNet50Space
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.search import Judged, evolve, front, repaired
 from rlnet.progress import bar
-from rlnet.training.schedule import TrainConfig
 
 TINY = NasConfig(
     max_relus="60k",
@@ -39,7 +38,7 @@ TINY = NasConfig(
     space=SpaceConfig(width=0.03),
     data=DataConfig(train_limit=150, test_limit=60),
     attack=AttackConfig(steps=1),
-    largest=TrainConfig(epochs=1, batch_size=64),
+    largest=LargestConfig(epochs=1, batch_size=64),
     supernet=SupernetConfig(epochs=2, batch_size=64, validate_every=2),
     evolution=EvolutionConfig(population=3, generations=2, calibration_images=32),
 )
