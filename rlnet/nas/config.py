@@ -8,7 +8,7 @@ from masks import budget_name
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
-from rlnet.nas.limits import parse_limit
+from rlnet.nas.limits import parse_latency, parse_limit
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.training.robust import ObjectiveConfig
 from rlnet.training.schedule import TrainConfig
@@ -95,6 +95,8 @@ class NasConfig:
         max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
         max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
         max_parameters: at most so many parameters: 500k, 2m.
+        max_latency: at most so long a secure inference takes, 2.5s or 800ms, as --latency-model predicts it.
+        latency_model: a file that python -m pi_bench latency-model wrote; without max_latency, the card says the latencies.
         name: the experiment's folder; by default the data set's name.
         runs: the folder of all experiments.
         seed: of weights, data order, attacks, sampled networks and the search.
@@ -117,6 +119,8 @@ class NasConfig:
     max_relus: str | int | None = "100k"
     max_macs: str | int | None = None
     max_parameters: str | int | None = None
+    max_latency: str | None = None
+    latency_model: Path | None = None
     name: str | None = None
     runs: Path = Path("runs")
     seed: int = 0
@@ -140,20 +144,24 @@ class NasConfig:
     def __post_init__(self) -> None:
         space_name(self.family, self.space)
         _ = self.limits
+        if self.max_latency is not None and self.latency_model is None:
+            raise ValueError("max_latency needs a --latency-model FILE, as python -m pi_bench latency-model writes one")
         if self.workers < -1:
             raise ValueError(f"workers is {self.workers}; give a number of processes, or -1 for what suits the machine")
 
     @property
-    def limits(self) -> dict[str, int]:
+    def limits(self) -> dict[str, float]:
         """The limits that there are, by what they limit. Raises ValueError for what is no limit."""
         texts = {"relus": self.max_relus, "macs": self.max_macs, "parameters": self.max_parameters}
         parsed = {name: parse_limit(text, name) for name, text in texts.items()}
+        parsed["latency_ms"] = parse_latency(self.max_latency)
         return {name: limit for name, limit in parsed.items() if limit is not None}
 
     @property
     def limit_name(self) -> str:
-        """The limits as a folder's name has them: 100k, or 100k-macs-30000k."""
-        parts = [budget_name(n) if name == "relus" else f"{name}-{budget_name(n)}" for name, n in self.limits.items()]
+        """The limits as a folder's name has them: 100k, or 100k-macs-30000k-2500ms."""
+        names = {"relus": budget_name, "latency_ms": lambda ms: f"{ms:.12g}ms"}
+        parts = [names.get(name, lambda n, name=name: f"{name}-{budget_name(n)}")(limit) for name, limit in self.limits.items()]
         return "-".join(parts) or "unlimited"
 
     @property

@@ -3,6 +3,7 @@
 The supernet knows nothing of the limits: runs/<experiment>/nas-<family>/{largest,supernet} serve all searches of the family.
 """
 
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from rlnet.models.elastic import ELASTIC, Layers
 from rlnet.models.specification import Specification
 from rlnet.nas.config import NasConfig
 from rlnet.nas.families import make_space, space_name
+from rlnet.nas.latency import read
 from rlnet.nas.limits import Limits
 from rlnet.nas.proard import ProgressiveSpace
 from rlnet.training import distributed
@@ -45,7 +47,8 @@ class NasExperiment:
         self.method = "evolution" if config.method == "auto" else config.method
         self.sampling = self._sampling()
         self.data: Dataset = load(config.data, config.seed)
-        self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits)
+        latency = None if config.latency_model is None else read(config.latency_model)
+        self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits, latency_model=latency)
         self.limits.check(self.space.smallest)
         self.views = ViewMaker(("clean", "adversarial"), config.attack, False, config.seed, self.compute.device)
         for stage in (config.largest, config.supernet):
@@ -71,11 +74,13 @@ class NasExperiment:
         """Of the search."""
         method = "" if self.config.method == "auto" else f"-{self.method}"
         path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}{method}"
-        return self._stage(path, (*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ())), stage="nas")
+        model = self.limits.latency_model
+        latency = {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": asdict(model)}
+        settings = self.settings((*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ()))) | latency
+        return StageFolder(path, settings, BEFORE, stage="nas")
 
-    def _stage(self, path: Path, keys: tuple[str, ...], stage: str | None = None) -> StageFolder:
-        defaults = {key: values for key, values in BEFORE.items() if key in keys}
-        return StageFolder(path, self.settings(keys), defaults, stage=stage)
+    def _stage(self, path: Path, keys: tuple[str, ...]) -> StageFolder:
+        return StageFolder(path, self.settings(keys), {key: values for key, values in BEFORE.items() if key in keys})
 
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""

@@ -78,7 +78,7 @@ def results(runs: Path) -> tuple[bytes, dict]:
 def test_what_a_search_leaves(searched: Path) -> None:
     """The network found keeps the limit, is in the space, and is the best on the card's front; rlnet.finetune takes it."""
     folder = searched / "digits" / "nas-proard-60k"
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "spec.json", "card.json", "search.png"}
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "spec.json", "card.json", "search.png", "network.png"}
     spec, (_, card) = read(folder / "spec.json"), results(searched)
     assert make_space("proard", TINY.space).contains(spec) and card["found"]["specification"] == spec.plain()
     assert card["found"]["cost"]["relus"] == Limits(DIGITS, 10).cost(spec).relus <= 60_000 == card["limits"]["relus"]
