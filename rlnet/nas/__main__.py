@@ -9,7 +9,6 @@ images (`rlnet.nas.methods`). 3. The best is left as spec.json, with a card and 
 
 import sys
 import time
-from dataclasses import asdict
 from typing import Any
 
 from rlnet.card import provenance
@@ -65,7 +64,7 @@ def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict
         "found": {"specification": judged[0].spec.plain(), **_outcome(judged[0], limits)},
         "smallest": limits.quantities(limits.cost(space.smallest)),
         "largest": limits.quantities(limits.cost(space.largest)),
-        **({} if limits.latency_model is None else {"latency_model": asdict(limits.latency_model)}),
+        **({} if limits.latency_model is None else {"latency_model": limits.latency_model.plain()}),
         "search": {
             "method": experiment.method,
             **findings.about,

@@ -3,7 +3,6 @@
 The supernet knows nothing of the limits: runs/<experiment>/nas-<family>/{largest,supernet} serve all searches of the family.
 """
 
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ class NasExperiment:
         method = "" if self.config.method == "auto" else f"-{self.method}"
         path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}{method}"
         model = self.limits.latency_model
-        latency = {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": asdict(model)}
+        latency = {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": model.plain()}
         settings = self.settings((*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ()))) | latency
         return StageFolder(path, settings, BEFORE, stage="nas")
 

@@ -4,7 +4,7 @@ latency = a * ReLU layers + b * ReLUs + c * multiply-accumulates + d * linear la
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ class LatencyModel:
             )
         counts = (len(cost.sites), cost.relus, cost.macs, cost.layers)
         return sum(ms * n for ms, n in zip(self.ms_per, counts, strict=True))
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON and YAML have it."""
+        return {**asdict(self), "ms_per": dict(zip(COUNTS, self.ms_per, strict=True))}
 
     @property
     def where(self) -> str:

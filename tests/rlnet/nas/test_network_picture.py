@@ -46,4 +46,4 @@ def test_what_blocks_are_said_to_be() -> None:
     assert names["mbv3"][2] == ("2.1", "3x3, times 3\n8 out") and names["mbv3"][-1][0] == "feature"
     assert names["mbv3-published"][-3][1].startswith("3x3, times 3, hswish, se")
     assert names["rnas-cl"][1] == ("1.1", "3x3, times 6\n12 out")
-    assert [text for _, text in names["robnet-free"]][0] == "3x3, 6"
+    assert names["robnet-free"][0][1] == "3x3, 6"
