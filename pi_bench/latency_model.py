@@ -111,13 +111,11 @@ def write_model(cards: Path, config: LatencyModelConfig) -> None:
     card_file.write(found, config.output)
     for one in found["cards"]:
         print(f"{one['model']}: measured {duration(one['measured_ms'])}, predicted {duration(one['predicted_ms'])}")
-    errors = found["error"]
-    print(
-        f"{config.output}: " + ", ".join(f"{ms:.3g} ms per {name}" for name, ms in found["ms_per"].items()) + "; "
-        f"off by {errors['fit']['mean_relative']:.1%} in the mean and {errors['fit']['max_relative']:.1%} at most, where the "
-        f"network itself is left out of the fit by {errors['left_out']['mean_relative']:.1%} and "
-        f"{errors['left_out']['max_relative']:.1%}"
-    )
+    costs = ", ".join(f"{ms:.3g} ms per {name.removesuffix('s').replace('_', ' ')}" for name, ms in found["ms_per"].items())
+    print(f"{config.output}: {costs}")
+    for name, about in (("fit", "Off"), ("left_out", "For a network that the model was not fitted to, off")):
+        error = found["error"][name]
+        print(f"{about} by {error['mean_relative']:.1%} in the mean, {error['max_relative']:.1%} at most.")
 
 
 def main(arguments: list[str] | None = None) -> int:

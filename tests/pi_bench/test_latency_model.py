@@ -91,7 +91,7 @@ def test_the_committed_model_is_of_the_committed_cards(tmp_path: Path, capsys: p
     """Made again from them it is the same, and no prediction is further off than it says."""
     results = Path(__file__).parents[2] / "results"
     assert main([str(results / "latency"), "--output", str(tmp_path / "lan.json")]) == 0
-    assert "off by" in capsys.readouterr().out
+    assert "Off by" in capsys.readouterr().out
     again, committed = (json.loads(path.read_text()) for path in (tmp_path / "lan.json", results / "latency-lan.json"))
     for name in COUNTS:
         assert again["ms_per"][name] == pytest.approx(committed["ms_per"][name])
