@@ -35,6 +35,7 @@ def search(experiment: NasExperiment, judging: Judging) -> Found:
     accuracies = [[one.clean, one.adversarial] for one in known]
     trained = train([space.encode(genes) for genes in rows], accuracies, config.predictor, config.seed)
     with bar("nsga2", config.nsga2.generations) as progress:
+        progress.note(_tested(trained.errors()))
         candidates = nsga2(space, limits, config.nsga2, predict_with(trained.predictor, space), config.seed, progress)
     candidates = candidates[: config.nsga2.finalists]
     last = _judged(experiment, judging, [one.genes for one in candidates], "finalists", generation=1)
@@ -90,6 +91,12 @@ def _judged(experiment: NasExperiment, judging: Judging, rows: list[Genes], name
         accuracies = f"clean accuracy {best.clean:.1%}, adversarial accuracy {best.adversarial:.1%}"
         progress.note(f"{len(found)} judged, best: {accuracies}, {best.cost.relus:,} ReLUs")
     return found
+
+
+def _tested(errors: dict[str, Any]) -> str:
+    """The predictor's test in a line."""
+    by_name = [f"{name} {errors['rmse'][name]:.1%} (of the mean {errors['rmse_of_mean'][name]:.1%})" for name in ACCURACIES]
+    return f"predictor's RMSE on {errors['networks']} held-out networks: {', '.join(by_name)}"
 
 
 def _about(experiment: NasExperiment, trained: Trained, finals: list[tuple[Candidate, Judged]]) -> dict[str, Any]:
