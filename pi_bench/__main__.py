@@ -1,4 +1,8 @@
-"""python -m pi_bench MODEL.onnx | count MODEL.onnx | plan MODEL.onnx --latency 2s | report CARDS | party --role ROLE ..."""
+"""python -m pi_bench MODEL.onnx, or one of the commands below.
+
+python -m pi_bench count MODEL.onnx | plan MODEL.onnx --latency 2s | report CARDS | latency-model CARDS --output FILE |
+party --role ROLE ...
+"""
 
 import sys
 from importlib import import_module
@@ -7,6 +11,7 @@ COMMANDS = {
     "count": "pi_bench.count",
     "plan": "pi_bench.plan",
     "report": "pi_bench.report",
+    "latency-model": "pi_bench.latency_model",
     "party": "pi_bench.parties.party_command",
 }
 

@@ -54,7 +54,7 @@ def build(result: Mapping[str, Any], command: str, started: datetime | None = No
         "hardware": result["parties"]["server"]["hardware"],
         "command": command,
         "date": (started or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
     }
     assert problem(card) is None, problem(card)
     return card
@@ -223,7 +223,7 @@ def _parties(parties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the source tree this runs from, marked when files differ from it; None outside a checkout."""
     git = ["git", "-C", os.path.dirname(__file__)]
     try:

@@ -14,11 +14,11 @@ from typing import Any
 
 from rlnet.card import provenance
 from rlnet.cli import command
+from rlnet.nas import network_picture, picture
 from rlnet.nas.config import NasConfig
-from rlnet.nas.cost import Cost
 from rlnet.nas.experiment import NasExperiment
+from rlnet.nas.limits import Limits
 from rlnet.nas.methods import METHODS, Findings, experiment_of
-from rlnet.nas.picture import draw
 from rlnet.nas.search import Judged, front
 from rlnet.training import distributed
 
@@ -35,15 +35,20 @@ def search_network(config: NasConfig) -> dict[str, Any]:
             judged = findings.judged
             judged[0].spec.save(folder.path / "spec.json")
             title = f"{config.family}, {experiment.space_name}: {len(judged)} networks judged"
-            drawn = findings.draw or partial(draw, judged, experiment.limits.relus, title)
+            drawn = findings.draw or partial(picture.draw, judged, experiment.limits.relus, title)
             drawn(folder.path / "search.png")
+            found = judged[0]
+            counts = f"{found.cost.macs:,} multiply-accumulates, {found.cost.parameters:,} parameters"
+            title = f"{config.family}, {experiment.space_name}: {found.cost.relus:,} ReLUs in {len(found.cost.sites)} sites"
+            network_picture.draw(found.spec, found.cost, f"{title}\n{counts}", folder.path / "network.png")
         folder.write_card(_card(experiment, findings, time.monotonic() - started))
     card = folder.read_card()
     if distributed.rank() == 0:
         found, n, weights = card["found"], card["search"]["validation_images"], card["search"]["weights"]
+        latency = f", {found['cost']['latency_ms']:,.0f} ms predicted" if "latency_ms" in found["cost"] else ""
         print(
             f"{folder.path}/spec.json: {found['cost']['relus']:,} ReLUs, {found['cost']['macs']:,} multiply-accumulates, "
-            f"{found['cost']['parameters']:,} parameters; {found['accuracy']['clean']:.1%} clean and "
+            f"{found['cost']['parameters']:,} parameters{latency}; {found['accuracy']['clean']:.1%} clean and "
             f"{found['accuracy']['adversarial']:.1%} adversarial accuracy on {n} held-out images, with {weights} weights"
         )
     return card
@@ -58,16 +63,17 @@ def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict
         "space": experiment.settings(("space",))["space"],
         "dataset": experiment.data.name,
         "limits": limits.given,
-        "found": {"specification": judged[0].spec.plain(), **_outcome(judged[0])},
-        "smallest": _plain_cost(limits.cost(space.smallest)),
-        "largest": _plain_cost(limits.cost(space.largest)),
+        "found": {"specification": judged[0].spec.plain(), **_outcome(judged[0], limits)},
+        "smallest": limits.quantities(limits.cost(space.smallest)),
+        "largest": limits.quantities(limits.cost(space.largest)),
+        **({} if limits.latency_model is None else {"latency_model": limits.latency_model.plain()}),
         "search": {
             "method": experiment.method,
             "weights": findings.weights,
             **findings.about,
             "judged": len(judged),
             "validation_images": len(experiment.validation),
-            "front": [_outcome(one) for one in front(judged, lambda one: one.score)],
+            "front": [_outcome(one, limits) for one in front(judged, lambda one: one.score)],
         },
         "trained": {name: card["validation"] for name, card in trained.items()},
         **provenance(config.seed, experiment.compute.device),
@@ -76,13 +82,9 @@ def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict
     }
 
 
-def _outcome(one: Judged) -> dict[str, Any]:
+def _outcome(one: Judged, limits: Limits) -> dict[str, Any]:
     accuracy = {"clean": one.clean, "adversarial": one.adversarial}
-    return {"cost": _plain_cost(one.cost), "accuracy": accuracy, "generation": one.generation}
-
-
-def _plain_cost(cost: Cost) -> dict[str, int]:
-    return {name: getattr(cost, name) for name in ("relus", "comparisons", "macs", "parameters")}
+    return {"cost": limits.quantities(one.cost), "accuracy": accuracy, "generation": one.generation}
 
 
 def main(arguments: list[str] | None = None) -> int:

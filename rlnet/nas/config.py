@@ -8,9 +8,34 @@ from masks import budget_name
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
-from rlnet.nas.limits import parse_limit
+from rlnet.nas.limits import parse_latency, parse_limit
+from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.nas.tutor_config import TutorConfig
+from rlnet.training.robust import ObjectiveConfig
 from rlnet.training.schedule import TrainConfig
+
+
+@dataclass(frozen=True)
+class LargestConfig(TrainConfig):
+    """The training of the largest network, from which the others are distilled.
+
+    Args:
+        objective: rlnet is the mean cross-entropy of clean and adversarial images; trades, as in ProARD, and at are those of
+            rlnet.teacher.
+        beta: of trades, the weight of the KL between clean and attacked predictions.
+    """
+
+    objective: Literal["rlnet", "at", "trades"] = "rlnet"
+    beta: float = 6.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.objective_config
+
+    @property
+    def objective_config(self) -> ObjectiveConfig:
+        """As rlnet.teacher has it."""
+        return ObjectiveConfig(self.objective, self.beta)
 
 
 @dataclass(frozen=True)
@@ -20,9 +45,12 @@ class SupernetConfig(TrainConfig):
     Args:
         sampling: which sub-network a step trains. progressive: first large ones, from phase to phase (of equally many epochs)
             smaller ones too, as ProARD; random: any, as RobNet; auto: progressive where the space has phases.
+        sort_channels: of progressive sampling: when the blocks begin to become narrower inside, their most important channels
+            come first.
     """
 
     sampling: Literal["auto", "progressive", "random"] = "auto"
+    sort_channels: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,11 +91,13 @@ class NasConfig:
     Args:
         family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or rnas-cl (inverted residual
             blocks of searched widths).
-        method: how to search; evolution: among the sub-networks of a supernet; gumbel: widths of rnas-cl with a robust teacher,
-            as mixtures. auto is the family's own.
+        method: how to search; evolution: among the sub-networks of a supernet; nsga2: among the same, by a predictor of their
+            accuracies, as ProARD; gumbel: widths of rnas-cl with a robust teacher, as mixtures. auto is the family's own.
         max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
         max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
         max_parameters: at most so many parameters: 500k, 2m.
+        max_latency: at most so long a secure inference takes, 2.5s or 800ms, as --latency-model predicts it.
+        latency_model: a file that python -m pi_bench latency-model wrote; without max_latency, the card says the latencies.
         name: the experiment's folder; by default the data set's name.
         runs: the folder of all experiments.
         seed: of weights, data order, attacks, sampled networks and the search.
@@ -78,17 +108,21 @@ class NasConfig:
         space: the search space.
         data: the images. The test set is not used.
         attack: the adversarial view in training, calibration and judging.
-        largest: the training of the largest network, on the cross-entropy of clean and adversarial images.
+        largest: the training of the largest network.
         supernet: the training of sub-networks, distilled from the largest (RSLAD).
-        evolution: the search.
+        evolution: the search, and how all methods judge: calibration_images and validation_limit.
+        predictor: of method nsga2, what predicts accuracies.
+        nsga2: the search on what is predicted.
         tutor: the teacher of method gumbel, which takes no supernet, and its trainings.
     """
 
     family: str = "proard"
-    method: Literal["auto", "evolution", "gumbel"] = "auto"
+    method: Literal["auto", "evolution", "nsga2", "gumbel"] = "auto"
     max_relus: str | int | None = "100k"
     max_macs: str | int | None = None
     max_parameters: str | int | None = None
+    max_latency: str | None = None
+    latency_model: Path | None = None
     name: str | None = None
     runs: Path = Path("runs")
     seed: int = 0
@@ -99,32 +133,38 @@ class NasConfig:
     space: SpaceConfig = field(default_factory=SpaceConfig)
     data: DataConfig = field(default_factory=DataConfig)
     attack: AttackConfig = field(default_factory=lambda: AttackConfig(eps=Pixels("16/255"), step_size=Pixels("6/255"), steps=3))
-    largest: TrainConfig = field(
-        default_factory=lambda: TrainConfig(epochs=6, batch_size=32, lr=0.02, schedule="cosine", warmup_epochs=1)
+    largest: LargestConfig = field(
+        default_factory=lambda: LargestConfig(epochs=6, batch_size=32, lr=0.02, schedule="cosine", warmup_epochs=1)
     )
     supernet: SupernetConfig = field(
         default_factory=lambda: SupernetConfig(epochs=10, batch_size=32, lr=0.01, schedule="cosine", validate_every=5)
     )
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    predictor: PredictorConfig = field(default_factory=PredictorConfig)
+    nsga2: Nsga2Config = field(default_factory=Nsga2Config)
     tutor: TutorConfig = field(default_factory=TutorConfig)
 
     def __post_init__(self) -> None:
         space_name(self.family, self.space)
         _ = self.limits
+        if self.max_latency is not None and self.latency_model is None:
+            raise ValueError("max_latency needs a --latency-model FILE, as python -m pi_bench latency-model writes one")
         if self.workers < -1:
             raise ValueError(f"workers is {self.workers}; give a number of processes, or -1 for what suits the machine")
 
     @property
-    def limits(self) -> dict[str, int]:
+    def limits(self) -> dict[str, float]:
         """The limits that there are, by what they limit. Raises ValueError for what is no limit."""
         texts = {"relus": self.max_relus, "macs": self.max_macs, "parameters": self.max_parameters}
         parsed = {name: parse_limit(text, name) for name, text in texts.items()}
+        parsed["latency_ms"] = parse_latency(self.max_latency)
         return {name: limit for name, limit in parsed.items() if limit is not None}
 
     @property
     def limit_name(self) -> str:
-        """The limits as a folder's name has them: 100k, or 100k-macs-30000k."""
-        parts = [budget_name(n) if name == "relus" else f"{name}-{budget_name(n)}" for name, n in self.limits.items()]
+        """The limits as a folder's name has them: 100k, or 100k-macs-30000k-2500ms."""
+        names = {"relus": budget_name, "latency_ms": lambda ms: f"{ms:.12g}ms"}
+        parts = [names.get(name, lambda n, name=name: f"{name}-{budget_name(n)}")(limit) for name, limit in self.limits.items()]
         return "-".join(parts) or "unlimited"
 
     @property

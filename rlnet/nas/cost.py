@@ -21,12 +21,13 @@ COMPARISONS = {HSwish: 2, nn.Hardsigmoid: 2, InnerReLU: 1}
 class Cost:
     """parameters: of one batch-norm path. macs: multiply-accumulates of convolutions and linear layers per image. relus: scalar
     ReLUs per image. comparisons: scalar secure comparisons per image, those of squeeze-and-excitation included; an h-swish or
-    hard sigmoid has 2. sites: (name, (C, H, W)) of each ReLU site, in forward order."""
+    hard sigmoid has 2. layers: convolutions and linear layers. sites: (name, (C, H, W)) of each ReLU site, in forward order."""
 
     parameters: int
     macs: int
     relus: int
     comparisons: int
+    layers: int
     sites: tuple[tuple[str, Shape], ...]
 
 
@@ -41,8 +42,8 @@ def cost_of(network: nn.Module, image_shape: Shape) -> Cost:
     """The cost of a network with one batch-norm path; it may be on the meta device."""
     counts, sites = _counts(network, image_shape)
     total = {name: sum(counts[name].values()) for name in counts}
-    comparisons = total["relus"] + total["comparisons"]
-    return Cost(total["parameters"], total["macs"], total["relus"], comparisons, tuple(sites.items()))
+    comparisons, layers = total["relus"] + total["comparisons"], len(counts["macs"])
+    return Cost(total["parameters"], total["macs"], total["relus"], comparisons, layers, tuple(sites.items()))
 
 
 def costs_of_parts(

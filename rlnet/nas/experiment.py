@@ -18,6 +18,7 @@ from rlnet.models.elastic import ELASTIC, Layers
 from rlnet.models.specification import Specification
 from rlnet.nas.config import NasConfig
 from rlnet.nas.families import make_space, space_name
+from rlnet.nas.latency import read
 from rlnet.nas.limits import Limits
 from rlnet.nas.proard import ProgressiveSpace
 from rlnet.training import distributed
@@ -30,6 +31,8 @@ from rlnet.training.views import ViewMaker
 LARGEST_KEYS = ("family", "seed", "space", "data", "attack", "largest")
 SUPERNET_KEYS = (*LARGEST_KEYS, "supernet")
 SEARCH_KEYS = (*SUPERNET_KEYS, "method", "max_relus", "max_macs", "max_parameters", "evolution")
+BEFORE = {"largest": {"objective": "rlnet", "beta": 6.0}, "supernet": {"sort_channels": False}}  # there were these settings
+METHOD_KEYS = {"nsga2": ("predictor", "nsga2")}  # what else a method's search depends on
 
 
 DEFAULT_METHODS = {"rnas-cl": "gumbel"}
@@ -51,7 +54,8 @@ class NasExperiment:
         self.method = method_of(config)
         self.sampling = self._sampling()
         self.data: Dataset = load(config.data, config.seed)
-        self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits)
+        latency = None if config.latency_model is None else read(config.latency_model)
+        self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits, latency_model=latency)
         self.limits.check(self.space.smallest)
         self.views = ViewMaker(("clean", "adversarial"), config.attack, False, config.seed, self.compute.device)
         self.check()
@@ -89,11 +93,15 @@ class NasExperiment:
     @cached_property
     def folder(self) -> StageFolder:
         """Of the search."""
-        path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}"
-        return self._stage(path, SEARCH_KEYS, stage="nas")
+        method = "" if self.config.method == "auto" else f"-{self.method}"
+        path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}{method}"
+        model = self.limits.latency_model
+        latency = {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": model.plain()}
+        settings = self.settings((*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ()))) | latency
+        return StageFolder(path, settings, BEFORE, stage="nas")
 
-    def _stage(self, path: Path, keys: tuple[str, ...], stage: str | None = None) -> StageFolder:
-        return StageFolder(path, self.settings(keys), defaults={}, stage=stage)
+    def _stage(self, path: Path, keys: tuple[str, ...]) -> StageFolder:
+        return StageFolder(path, self.settings(keys), {key: values for key, values in BEFORE.items() if key in keys})
 
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""

@@ -49,6 +49,18 @@ def evolution(experiment: NasExperiment) -> Findings:
     return Findings(judged, trained, {"sampling": experiment.sampling, **plain(config.evolution)})
 
 
+def nsga2(experiment: NasExperiment) -> Findings:
+    """A supernet, a predictor of its sub-networks' accuracies, and NSGA-II on what is predicted; nothing is judged twice."""
+    from rlnet.nas.predicted import search  # here, since the other methods do without pymoo
+
+    judge = Judge(experiment, supernet_stage.run(experiment))
+    with Journal(experiment.family_folder / "judged", distributed.rank()) as journal:
+        distributed.barrier()  # all ranks know the same outcomes, and judge together what these lack
+        judged, about = search(experiment, lambda spec: judge.remembered(spec, journal))
+    trained = (experiment.largest_folder, experiment.supernet_folder)
+    return Findings(judged, trained, {"sampling": experiment.sampling, **about})
+
+
 def gumbel(experiment: TutoredExperiment) -> Findings:
     """RNAS-CL: widths as mixtures with a robust teacher; the network found is trained, and judged with its own weights."""
     found, trained = tutored_search.run(experiment)
@@ -57,7 +69,7 @@ def gumbel(experiment: TutoredExperiment) -> Findings:
     return Findings([found], trained, about, "its own", partial(tutored_search.draw, experiment, found.genes))
 
 
-METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution, "gumbel": gumbel}
+METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution, "nsga2": nsga2, "gumbel": gumbel}
 EXPERIMENTS: dict[str, type[NasExperiment]] = {"gumbel": TutoredExperiment}
 
 

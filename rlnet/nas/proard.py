@@ -38,6 +38,10 @@ class ProgressiveSpace(Space):
     def read(self, spec: Specification) -> Genes:
         """The genes of a specification of the family, if it is in the space. Raises ValueError for some that are not."""
 
+    @abstractmethod
+    def alike(self, expansion: int, other: int) -> Specification:
+        """The deepest network whose blocks all have one choice of expansion, and whose widths or kernels are all another."""
+
     def genes(self, spec: Specification) -> Genes:
         refusal = f"the specification is not in {self}"
         if not isinstance(spec, self.family):
@@ -102,6 +106,9 @@ class ResNet50Space(ProgressiveSpace):
         mids = [[self.mids(out)[gene] for gene in blocks[: least + depth]] for out, depth, least, blocks in parts]
         return resnet50(mids, outs, (first, last), stem_residual=bool(genes[0]), stem_stride=self.stem_stride)
 
+    def alike(self, expansion: int, other: int) -> BottleneckSpec:
+        return self.specification((1, *(2,) * 4, *(expansion,) * 18, *(other,) * 6))
+
     def read(self, spec: BottleneckSpec) -> Genes:
         widths = (*spec.stem, *(stage.out for stage in spec.stages))
         expansions: list[int] = []
@@ -161,6 +168,9 @@ class MobileNetV3Space(ProgressiveSpace):
         kernels = [[self.kernels[gene] for gene in genes[4 * s :][:n]] for s, n in enumerate(depths)]
         expansions = [[self.expansions[gene] for gene in genes[20 + 4 * s :][:n]] for s, n in enumerate(depths)]
         return mobilenet_v3(kernels, expansions, self.profile, self.width, self.stem_stride)
+
+    def alike(self, expansion: int, other: int) -> InvertedResidualSpec:
+        return self.specification((*(other,) * 20, *(expansion,) * 20, *(2,) * 5))
 
     def read(self, spec: InvertedResidualSpec) -> Genes:
         kernels, expansions, c = [], [], spec.stages[0][-1].out

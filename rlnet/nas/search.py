@@ -52,7 +52,7 @@ def evolve(
     judged: dict[Genes, Judged] = {}
     for generation in range(config.generations):
         rng = Random(f"{seed} generation {generation}")
-        best = sorted(judged.values(), key=_rank)
+        best = sorted(judged.values(), key=best_first)
         parents = [one.genes for one in best[: max(2, round(config.parents * config.population))]]
         for place in range(config.population):
             draw = partial(_child, space, parents, config.mutation, place, rng)
@@ -64,15 +64,16 @@ def evolve(
             found = judge(spec)
             accuracies = found["clean_accuracy"], found["adversarial_accuracy"]
             judged[genes] = Judged(genes, spec, limits.cost(spec), *accuracies, generation)
-        best = min(judged.values(), key=_rank)
+        best = min(judged.values(), key=best_first)
         progress.note(
             f"generation {generation + 1}/{config.generations}, {len(judged)} networks, best: clean accuracy {best.clean:.1%}, "
             f"adversarial accuracy {best.adversarial:.1%}, {best.cost.relus:,} ReLUs"
         )
-    return sorted(judged.values(), key=_rank)
+    return sorted(judged.values(), key=best_first)
 
 
-def _rank(one: Judged) -> tuple:
+def best_first(one: Judged) -> tuple:
+    """The key by which judged networks are sorted: by score; among equals the one of fewer ReLUs."""
     return -one.score, one.cost.relus, one.genes
 
 

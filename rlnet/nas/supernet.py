@@ -1,8 +1,9 @@
 """The supernet: its largest network first, then sub-networks distilled from it (ProARD, Mousavi et al. 2025, Sec. 3).
 
 1. The largest network learns from the cross-entropy of clean images on the normal path and of attacked ones on the adversarial
-path. 2. A frozen copy of it teaches: each step draws a sub-network, which learns by RSLAD. Drawing is progressive, from phase
-to phase smaller ones too (Once-for-All, Cai et al. 2020), or random among all (RobNet, Guo et al. 2020, Algorithm 1).
+path, or by TRADES there. 2. A frozen copy of it teaches: each step draws a sub-network, which learns by RSLAD. Drawing is
+progressive, from phase to phase smaller ones too (Once-for-All, Cai et al. 2020), or random among all (RobNet, Guo et al. 2020,
+Algorithm 1). Before blocks become narrower inside, their channels are sorted (`rlnet.nas.channel_order`).
 """
 
 from random import Random
@@ -15,10 +16,12 @@ from rlnet.card import provenance
 from rlnet.data.batches import Batch
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.elastic import activate
+from rlnet.models.specification import Specification
+from rlnet.nas.channel_order import sort_channels
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.judge import Judge
-from rlnet.nas.proard import PHASES
-from rlnet.teacher import TeacherObjective
+from rlnet.nas.proard import ALL, PHASES
+from rlnet.teacher import teacher_objective
 from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
 from rlnet.training.loop import fit
@@ -35,6 +38,10 @@ class SupernetObjective(Objective):
     def __init__(self, network: ModeNetwork, teacher: ModeNetwork, experiment: NasExperiment):
         self.network, self.teacher, self.experiment = network, teacher, experiment
         self.weights = {"rslad": 1.0}
+
+    def begin_epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> None:
+        if (trained := trained_until(self.experiment, epoch)) is not None:
+            sort_channels(self.network, optimizer, [self.experiment.outline(spec) for spec in trained])
 
     def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
         views, start, _ = self.experiment.views.clean_and_augmented(batch)
@@ -59,6 +66,23 @@ def draw(experiment: NasExperiment, epoch: int, step: int) -> nn.Module:
         part = experiment.outline(experiment.space.specification(experiment.space.sample(rng, allowed)))
         if any(isinstance(module, nn.ReLU) for module in part.modules()):
             return part
+
+
+def trained_until(experiment: NasExperiment, epoch: int) -> list[Specification] | None:
+    """Where channels are sorted before an epoch, networks that have every inner width trained so far; None where they are not.
+
+    They are where a phase of narrower blocks begins. Before the first epoch only the largest network was trained.
+    """
+    config = experiment.config.supernet
+    if experiment.sampling != "progressive" or not config.sort_channels:
+        return None
+    phase, before = phase_of(epoch, config.epochs), phase_of(epoch - 1, config.epochs) if epoch else None
+    if phase == before or not phase.startswith("expansion"):
+        return None
+    if before is None:
+        return [experiment.space.largest]
+    expansions = PHASES[before][1]
+    return [experiment.space.alike(expansion, other) for expansion in expansions for other in ALL]
 
 
 def phase_of(epoch: int, epochs: int) -> str:
@@ -97,7 +121,7 @@ def _largest(experiment: NasExperiment) -> ModeNetwork:
     if not folder.complete:
         judge = Judge(experiment, network)
         fit(
-            TeacherObjective(network, experiment.views),
+            teacher_objective(config.largest.objective_config, network, experiment.views),
             experiment.batches(config.largest),
             config.largest,
             folder,

@@ -63,6 +63,7 @@ def fit(
                 break
             started = time.monotonic()
             metrics: dict[str, Any] = {"epoch": epoch + 1, "lr": learning_rate(config, epoch)}
+            objective.begin_epoch(epoch, optimizer)
             metrics |= _train_epoch(objective, optimizer, batches, config, compute, epoch, progress.advance)
             metrics |= objective.end_epoch()
             is_last = epoch + 1 == config.epochs or objective.settled

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rlnet.data.batches import Batch
@@ -19,6 +20,9 @@ class Objective:
     def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
         """The unweighted scalar loss terms of one batch, by name."""
         raise NotImplementedError
+
+    def begin_epoch(self, epoch: int, optimizer: torch.optim.Optimizer) -> None:
+        """What the stage does before an epoch; done again where a checkpoint of the epoch before is taken up."""
 
     def end_step(self) -> None:
         """What the objective does after the optimizer's step, with the gradients of that step still there."""

@@ -21,7 +21,7 @@ from rlnet.models.specification import Specification
 from rlnet.models.specifications import read
 from rlnet.nas import supernet as supernet_stage
 from rlnet.nas.__main__ import main, search_network
-from rlnet.nas.config import EvolutionConfig, NasConfig, SupernetConfig
+from rlnet.nas.config import EvolutionConfig, LargestConfig, NasConfig, SupernetConfig
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.families import SpaceConfig, make_space
 from rlnet.nas.judge import Judge, calibrate
@@ -30,7 +30,6 @@ from rlnet.nas.proard import PHASES, ResNet50Space
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.search import Judged, evolve, front, repaired
 from rlnet.progress import bar
-from rlnet.training.schedule import TrainConfig
 
 TINY = NasConfig(
     max_relus="60k",
@@ -39,7 +38,7 @@ TINY = NasConfig(
     space=SpaceConfig(width=0.03),
     data=DataConfig(train_limit=150, test_limit=60),
     attack=AttackConfig(steps=1),
-    largest=TrainConfig(epochs=1, batch_size=64),
+    largest=LargestConfig(epochs=1, batch_size=64),
     supernet=SupernetConfig(epochs=2, batch_size=64, validate_every=2),
     evolution=EvolutionConfig(population=3, generations=2, calibration_images=32),
 )
@@ -79,7 +78,7 @@ def results(runs: Path) -> tuple[bytes, dict]:
 def test_what_a_search_leaves(searched: Path) -> None:
     """The network found keeps the limit, is in the space, and is the best on the card's front; rlnet.finetune takes it."""
     folder = searched / "digits" / "nas-proard-60k"
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "spec.json", "card.json", "search.png"}
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "spec.json", "card.json", "search.png", "network.png"}
     spec, (_, card) = read(folder / "spec.json"), results(searched)
     assert make_space("proard", TINY.space).contains(spec) and card["found"]["specification"] == spec.plain()
     assert card["found"]["cost"]["relus"] == Limits(DIGITS, 10).cost(spec).relus <= 60_000 == card["limits"]["relus"]
