@@ -17,7 +17,7 @@ from rlnet.nas.config import NasConfig
 from rlnet.nas.cost import Cost
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.methods import METHODS, Findings
-from rlnet.nas.picture import draw
+from rlnet.nas.picture import draw, write
 from rlnet.nas.search import Judged, front
 from rlnet.training import distributed
 
@@ -35,14 +35,17 @@ def search_network(config: NasConfig) -> dict[str, Any]:
             judged[0].spec.save(folder.path / "spec.json")
             title = f"{config.family}, {experiment.space_name}: {len(judged)} networks judged"
             draw(judged, experiment.limits.relus, title, folder.path / "search.png")
+            for name, figure in findings.pictures.items():
+                write(figure(), folder.path / name)
         folder.write_card(_card(experiment, findings, time.monotonic() - started))
     card = folder.read_card()
     if distributed.rank() == 0:
         found, n = card["found"], card["search"]["validation_images"]
+        weights = card["search"].get("weights", "")
         print(
             f"{folder.path}/spec.json: {found['cost']['relus']:,} ReLUs, {found['cost']['macs']:,} multiply-accumulates, "
             f"{found['cost']['parameters']:,} parameters; {found['accuracy']['clean']:.1%} clean and "
-            f"{found['accuracy']['adversarial']:.1%} adversarial accuracy on {n} held-out images, with the supernet's weights"
+            f"{found['accuracy']['adversarial']:.1%} adversarial accuracy on {n} held-out images, {weights}"
         )
     return card
 
@@ -61,6 +64,7 @@ def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict
         "largest": _plain_cost(limits.cost(space.largest)),
         "search": {
             "method": experiment.method,
+            "weights": findings.weights,
             **findings.about,
             "judged": len(judged),
             "validation_images": len(experiment.validation),

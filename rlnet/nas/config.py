@@ -9,6 +9,7 @@ from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
 from rlnet.nas.limits import parse_limit
+from rlnet.nas.sample_config import SampleConfig
 from rlnet.training.schedule import TrainConfig
 
 
@@ -17,11 +18,14 @@ class SupernetConfig(TrainConfig):
     """The training of the supernet, after that of the largest network.
 
     Args:
+        objective: what trains the sub-network of a step. rslad: distillation from the largest network, as ProARD; at:
+            adversarial training from random weights, as RobNet, without a largest network; auto: at for robnet, else rslad.
         sampling: which sub-network a step trains. progressive: first large ones, from phase to phase (of equally many epochs)
             smaller ones too, as ProARD; random: any, as RobNet; auto: progressive where the space has phases.
     """
 
     sampling: Literal["auto", "progressive", "random"] = "auto"
+    objective: Literal["auto", "at", "rslad"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class NasConfig:
     Args:
         family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or rnas-cl (inverted residual
             blocks of searched widths).
-        method: how to search; evolution: among the sub-networks of a supernet. auto is the family's own.
+        method: how to search; evolution: among the sub-networks of a supernet; sample: sub-networks drawn at random, filtered
+            and fine-tuned, as RobNet. auto is the family's own.
         max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
         max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
         max_parameters: at most so many parameters: 500k, 2m.
@@ -79,10 +84,11 @@ class NasConfig:
         largest: the training of the largest network, on the cross-entropy of clean and adversarial images.
         supernet: the training of sub-networks, distilled from the largest (RSLAD).
         evolution: the search.
+        sample: the search of method sample; how a network is judged, evolution says.
     """
 
     family: str = "proard"
-    method: Literal["auto", "evolution"] = "auto"
+    method: Literal["auto", "evolution", "sample"] = "auto"
     max_relus: str | int | None = "100k"
     max_macs: str | int | None = None
     max_parameters: str | int | None = None
@@ -103,6 +109,7 @@ class NasConfig:
         default_factory=lambda: SupernetConfig(epochs=10, batch_size=32, lr=0.01, schedule="cosine", validate_every=5)
     )
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
 
     def __post_init__(self) -> None:
         space_name(self.family, self.space)

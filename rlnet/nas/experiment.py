@@ -20,6 +20,7 @@ from rlnet.nas.config import NasConfig
 from rlnet.nas.families import make_space, space_name
 from rlnet.nas.limits import Limits
 from rlnet.nas.proard import ProgressiveSpace
+from rlnet.nas.sampling import filters_of
 from rlnet.training import distributed
 from rlnet.training.device import resolve
 from rlnet.training.folder import StageFolder
@@ -42,13 +43,17 @@ class NasExperiment:
         self.space_name = space_name(config.family, config.space)
         self.method = "evolution" if config.method == "auto" else config.method
         self.sampling = self._sampling()
+        self.objective = config.supernet.objective
+        if self.objective == "auto":
+            self.objective = "at" if config.family == "robnet" else "rslad"
+        self.filters = filters_of(self.space, config.sample) if self.method == "sample" else {}
         self.data: Dataset = load(config.data, config.seed)
         self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits)
         self.limits.check(self.space.smallest)
         self.views = ViewMaker(("clean", "adversarial"), config.attack, False, config.seed, self.compute.device)
-        for stage in (config.largest, config.supernet):
+        for stage in (config.largest, config.supernet, config.sample.finetune):
             self.batches(stage)
-        for folder in (self.largest_folder, self.supernet_folder, self.folder):
+        for folder in (*self.trained_folders, self.folder):
             folder.check()
 
     @cached_property
@@ -64,18 +69,29 @@ class NasExperiment:
     def supernet_folder(self) -> StageFolder:
         return self._stage(self.family_folder / "supernet", SUPERNET_KEYS)
 
+    @property
+    def trained_folders(self) -> tuple[StageFolder, ...]:
+        """Of the stages before the search; without distillation there is no largest network."""
+        return (self.largest_folder, self.supernet_folder) if self.objective == "rslad" else (self.supernet_folder,)
+
     @cached_property
     def folder(self) -> StageFolder:
         """Of the search."""
         path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}"
-        return self._stage(path, SEARCH_KEYS, stage="nas")
+        keys = (*SEARCH_KEYS, "sample") if self.method == "sample" else SEARCH_KEYS
+        return self._stage(path, keys, stage="nas")
 
     def _stage(self, path: Path, keys: tuple[str, ...], stage: str | None = None) -> StageFolder:
-        return StageFolder(path, self.settings(keys), defaults={}, stage=stage)
+        defaults = {"supernet": {"objective": "rslad"}} if "supernet" in keys else {}
+        return StageFolder(path, self.settings(keys), defaults, stage=stage)
 
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""
         found = {key: plain(getattr(self.config, key)) for key in keys}
+        if "supernet" in keys:
+            found["supernet"]["objective"] = self.objective
+            if self.objective == "at":
+                del found["largest"]
         found["space"]["name"], found["space"]["width"] = self.space_name, self.config.space.times
         found |= {"method": self.method} if "method" in keys else {}
         found |= {f"max_{name}": limit for name, limit in self.config.limits.items() if f"max_{name}" in keys}

@@ -1,15 +1,22 @@
 """The ways to search: from an experiment to the networks that were judged. A new one is a function here and an entry."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
 
 from rlnet.config import plain
 from rlnet.evaluation.journal import Journal
 from rlnet.models.specification import Specification
+from rlnet.nas import sample as random_search
 from rlnet.nas import supernet as supernet_stage
+from rlnet.nas.analysis import LEAST, analyse, embedded, encoding
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.judge import Judge
+from rlnet.nas.robnet import RobNetSpace
+from rlnet.nas.sample_pictures import analysis_figure, fsp_figure
 from rlnet.nas.search import Judged, evolve
 from rlnet.progress import bar
 from rlnet.training import distributed
@@ -19,11 +26,14 @@ from rlnet.training.folder import StageFolder
 @dataclass(frozen=True)
 class Findings:
     """judged: every network that was, the found one first. trained: the folders of the stages that were trained for it.
-    about: what the card says of the search beside that."""
+    about: what the card says of the search beside that. weights: those that the networks were judged with. pictures: by file
+    name, what is drawn beside search.png."""
 
     judged: list[Judged]
     trained: tuple[StageFolder, ...]
     about: dict[str, Any]
+    weights: str = "with the supernet's weights"
+    pictures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
 
 
 def evolution(experiment: NasExperiment) -> Findings:
@@ -37,8 +47,30 @@ def evolution(experiment: NasExperiment) -> Findings:
             return judge.remembered(spec, journal)
 
         judged = evolve(experiment.space, experiment.limits, config.evolution, remembered, config.seed, progress)
-    trained = (experiment.largest_folder, experiment.supernet_folder)
-    return Findings(judged, trained, {"sampling": experiment.sampling, **plain(config.evolution)})
+    return Findings(judged, experiment.trained_folders, {"sampling": experiment.sampling, **plain(config.evolution)})
 
 
-METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution}
+def sample(experiment: NasExperiment) -> Findings:
+    """A supernet, and sub-networks of it drawn at random, filtered and fine-tuned; with enough of them, what the robust ones
+    have in common."""
+    config = experiment.config.sample
+    found = random_search.search(Judge(experiment, supernet_stage.run(experiment)))
+    pictures = {} if found.threshold is None else {"fsp.png": lambda: fsp_figure(found)}
+    analysis = None
+    if isinstance(experiment.space, RobNetSpace) and len(found.judged) >= LEAST:
+        encodings = np.stack([encoding(one.spec) for one in found.judged])
+        accuracies = np.array([one.adversarial for one in found.judged])
+        analysis = analyse(encodings, accuracies, experiment.config.seed)
+        pictures["analysis.png"] = lambda: analysis_figure(analysis, embedded(encodings, experiment.config.seed), accuracies)
+    about = {
+        "sampling": experiment.sampling,
+        "objective": experiment.objective,
+        "settings": plain(config),
+        **found.plain(),
+        "analysis": None if analysis is None else analysis.plain(),
+    }
+    weights = f"after {config.finetune.epochs} epochs of fine-tuning"
+    return Findings(found.judged, experiment.trained_folders, about, weights, pictures)
+
+
+METHODS: dict[str, Callable[[NasExperiment], Findings]] = {"evolution": evolution, "sample": sample}
