@@ -7,6 +7,7 @@ the published numbers of parameters, and -cClL is the large one's cell with C ch
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rlnet.models.cell import CellSpec
 from rlnet.models.published import mobilenet_v3, mobilenet_v3_large, resnet50, rnas_cl
@@ -42,6 +43,8 @@ ZOO: dict[str, Callable[[], Specification]] = {
     "mbv3-large-relu": lambda: mobilenet_v3_large("relu"),
     "robnet-large": lambda: repeated(LARGE),
     "robnet-large-v2": lambda: repeated(LARGE, channels=64, cells=33),
+    "robnet-large-imagenet": lambda: replace(repeated(LARGE, channels=48), stem="imagenet"),
+    "robnet-large-denoise": lambda: replace(repeated(LARGE), denoise="gaussian"),
     "robnet-free": lambda: CellSpec(FREE),
     "robnet-medium-like": lambda: repeated(MEDIUM_LIKE),
     "robnet-small-like": lambda: repeated(SMALL_LIKE),

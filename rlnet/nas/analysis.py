@@ -61,14 +61,29 @@ def encoding(spec: CellSpec) -> NDArray:
     return bits.mean(axis=0).T.ravel()
 
 
+def is_possible(accuracies: NDArray) -> bool:
+    """Whether there are enough networks, and two classes of them: each of the top is better than all of the bottom."""
+    if len(accuracies) < LEAST:
+        return False
+    good, bad = _classes(accuracies)
+    return accuracies[good].min() > accuracies[bad].max()
+
+
+def _classes(accuracies: NDArray) -> tuple[NDArray, NDArray]:
+    order, m = np.argsort(-accuracies, kind="stable"), round(SHARE * len(accuracies))
+    return order[:m], order[-m:]
+
+
 def analyse(encodings: NDArray, accuracies: NDArray, seed: int) -> Analysis:
-    """The classifier of encodings (n, 28) of networks by their adversarial accuracies (n,). Raises ValueError for too few."""
+    """The classifier of encodings (n, 28) of networks by their adversarial accuracies (n,).
+
+    Among equals, the first ones are the better. Raises ValueError where `is_possible` is false.
+    """
     n = len(accuracies)
-    if n < LEAST:
-        raise ValueError(f"{n} networks are too few to tell robust ones from others; {LEAST} are enough")
-    order = np.argsort(-accuracies, kind="stable")
-    m = round(SHARE * n)
-    good, bad = order[:m], order[-m:]
+    if not is_possible(accuracies):
+        raise ValueError(f"{n} networks are fewer than {LEAST}, or as robust at the bottom as at the top")
+    good, bad = _classes(accuracies)
+    m = len(good)
     x, y = encodings[np.concatenate([good, bad])], np.repeat([1, 0], m)
     folds = StratifiedKFold(min(FOLDS, m), shuffle=True, random_state=seed)
     validated = cross_val_score(LogisticRegression(max_iter=1000), x, y, cv=folds)

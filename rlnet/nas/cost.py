@@ -9,18 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from masks import Shape, find_sites
+from rlnet.models.denoising import DotProduct, Gaussian, MeanFilter
 from rlnet.models.inverted_residual import HSwish, InnerReLU
 from rlnet.models.specification import Specification
 
 # Beside the ReLU sites: min(max(x + 3, 0), 6) compares twice; h-swish's product with x is a multiplication of secrets.
 COMPARISONS = {HSwish: 2, nn.Hardsigmoid: 2, InnerReLU: 1}
+DENOISING = (MeanFilter, DotProduct, Gaussian)  # say themselves what they multiply; a softmax's comparisons are not counted
 
 
 @dataclass(frozen=True)
 class Cost:
-    """parameters: of one batch-norm path. macs: multiply-accumulates of convolutions and linear layers per image. relus: scalar
-    ReLUs per image. comparisons: scalar secure comparisons per image, those of squeeze-and-excitation included; an h-swish or
-    hard sigmoid has 2. sites: (name, (C, H, W)) of each ReLU site, in forward order."""
+    """parameters: of one batch-norm path. macs: multiply-accumulates of convolutions, linear layers and denoising filters per
+    image. relus: scalar ReLUs per image. comparisons: scalar secure comparisons per image, those of squeeze-and-excitation
+    included; an h-swish or hard sigmoid has 2. sites: (name, (C, H, W)) of each ReLU site, in forward order."""
 
     parameters: int
     macs: int
@@ -57,10 +59,12 @@ def _counted(network: nn.Module) -> Iterator[dict[str, int]]:
             counts["macs"] += output[0].numel() * module.weight[0].numel()
         elif isinstance(module, nn.Linear):
             counts["macs"] += module.weight.numel()
+        elif isinstance(module, DENOISING):
+            counts["macs"] += module.macs(tuple(output.shape[1:]))
         else:
             counts["comparisons"] += COMPARISONS[type(module)] * output[0].numel()
 
-    counted = (nn.Conv2d, nn.Linear, *COMPARISONS)
+    counted = (nn.Conv2d, nn.Linear, *COMPARISONS, *DENOISING)
     hooks = [module.register_forward_hook(note) for module in network.modules() if isinstance(module, counted)]
     try:
         yield counts

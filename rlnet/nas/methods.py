@@ -12,7 +12,7 @@ from rlnet.evaluation.journal import Journal
 from rlnet.models.specification import Specification
 from rlnet.nas import sample as random_search
 from rlnet.nas import supernet as supernet_stage
-from rlnet.nas.analysis import LEAST, analyse, embedded, encoding
+from rlnet.nas.analysis import analyse, embedded, encoding, is_possible
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.judge import Judge
 from rlnet.nas.robnet import RobNetSpace
@@ -57,9 +57,10 @@ def sample(experiment: NasExperiment) -> Findings:
     found = random_search.search(Judge(experiment, supernet_stage.run(experiment)))
     pictures = {} if found.threshold is None else {"fsp.png": lambda: fsp_figure(found)}
     analysis = None
-    if isinstance(experiment.space, RobNetSpace) and len(found.judged) >= LEAST:
-        encodings = np.stack([encoding(one.spec) for one in found.judged])
-        accuracies = np.array([one.adversarial for one in found.judged])
+    drawn = [one for one in found.candidates if one.after is not None]  # in an order that says nothing of them
+    accuracies = np.array([one.after["adversarial_accuracy"] for one in drawn])
+    if isinstance(experiment.space, RobNetSpace) and is_possible(accuracies):
+        encodings = np.stack([encoding(one.spec) for one in drawn])
         analysis = analyse(encodings, accuracies, experiment.config.seed)
         pictures["analysis.png"] = lambda: analysis_figure(analysis, embedded(encodings, experiment.config.seed), accuracies)
     about = {

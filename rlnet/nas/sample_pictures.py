@@ -55,11 +55,16 @@ def analysis_figure(analysis: Analysis, places: NDArray, accuracies: NDArray) ->
     right.set_xticks(range(EDGES), [f"{STATES[source]}\n{STATES[node + 2]}" for source, node in WIRES], fontsize=8)
     for edge in DIRECT:
         right.get_xticklabels()[edge].set_fontweight("bold")
-    validated = f"{np.mean(analysis.validated):.0%} ± {np.std(analysis.validated):.0%} in {len(analysis.validated)} folds"
+    mean, std, folds = np.mean(analysis.validated), np.std(analysis.validated), len(analysis.validated)
     title = (
-        f"linear classifier of {len(analysis.good)} against {len(analysis.bad)}: accuracy {analysis.trained:.0%}, {validated}"
+        f"linear classifier, top {len(analysis.good)} against bottom {len(analysis.bad)}: {analysis.trained:.0%} in training,\n"
+        f"{mean:.0%} ± {std:.0%} cross-validated ({folds} folds)"
     )
-    right.set(title=title, xlabel="edge, from above to below; direct ones bold", ylabel="weight, positive for robust")
+    right.set(
+        title=title,
+        xlabel="edge: from the upper state to the lower node; direct ones bold",
+        ylabel="weight, positive for robust",
+    )
     right.title.set_fontsize(10)
     right.legend(fontsize=7)
     return figure
