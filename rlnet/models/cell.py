@@ -153,8 +153,9 @@ class CellNet(ModeNetwork):
         n = len(spec.cells)
         lives = [k for k, codes in enumerate(spec.live) if set(codes) != {NONE}]
         imagenet, c = spec.stem == "imagenet", spec.output(-1)
-        self.lead = Lead(len(mean), c // 2, kind, layers) if imagenet else nn.Identity()
-        self.conv1 = layers.conv(c // 2 if imagenet else len(mean), c, 3, kind, 2 if imagenet else spec.stem_stride)
+        half = max(1, c // 2)
+        self.lead = Lead(len(mean), half, kind, layers) if imagenet else nn.Identity()
+        self.conv1 = layers.conv(half if imagenet else len(mean), c, 3, kind, 2 if imagenet else spec.stem_stride)
         self.second = Second(c, kind, layers, spec.shared) if imagenet else None
         self.cells = Members({str(k): Cell(spec, k, kind, layers) for k in lives})
         ends = [stage[-1] for stage in spec.stages if stage[-1] in lives and spec.denoise != "none"]

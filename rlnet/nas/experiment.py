@@ -51,7 +51,7 @@ class NasExperiment:
         self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits)
         self.limits.check(self.space.smallest)
         self.views = ViewMaker(("clean", "adversarial"), config.attack, False, config.seed, self.compute.device)
-        for stage in (config.largest, config.supernet, config.sample.finetune):
+        for stage in (config.largest, config.supernet, *([config.sample.finetune] if self.method == "sample" else [])):
             self.batches(stage)
         for folder in (*self.trained_folders, self.folder):
             folder.check()

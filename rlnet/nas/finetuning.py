@@ -21,8 +21,7 @@ def finetuned(judge: Judge, spec: Specification, journal: Journal, stage: str) -
     1. The network is extracted with batch-norm statistics of its own. 2. It is trained in a folder, where an interrupted
     training goes on. 3. The accuracies after the last epoch are kept, the folder is not. stage: what its progress is called.
     """
-    experiment = judge.experiment
-    config, train = experiment.config, experiment.config.sample.finetune
+    experiment, train = judge.experiment, judge.experiment.config.sample.finetune
     key = judge.key(spec, finetune=plain(train))
     if key not in journal.found:
         folder = StageFolder(experiment.family_folder / "candidates" / key, {"spec": spec.plain()}, {}, stage=stage)
@@ -37,7 +36,6 @@ def finetuned(judge: Judge, spec: Specification, journal: Journal, stage: str) -
             validate=lambda: judge.validate(network),
             describe=lambda: {"weights": network.state_dict()},
             keep="last",
-            tensorboard=config.tensorboard,
         )
         distributed.barrier()  # the first rank has written the metrics
         last = folder.read_metrics()[-1]

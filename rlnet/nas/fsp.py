@@ -28,7 +28,8 @@ def fsp_matrix(f_in: Tensor, f_out: Tensor) -> Tensor:
     """
     if f_in.shape[2:] != f_out.shape[2:]:
         f_in = F.adaptive_avg_pool2d(f_in, f_out.shape[2:])
-    return torch.einsum("bist,bost->bio", f_in.float(), f_out.float()) / f_out[0, 0].numel()
+    with torch.autocast(f_out.device.type, enabled=False):  # a difference of two sums: bf16 would leave little of it
+        return torch.einsum("bist,bost->bio", f_in.float(), f_out.float()) / f_out[0, 0].numel()
 
 
 def fsp_distance(clean: Tensor, adversarial: Tensor) -> Tensor:

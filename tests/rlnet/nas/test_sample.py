@@ -12,6 +12,7 @@ from torch import Tensor
 
 import rlnet.nas.experiment
 from rlnet.attacks import AttackConfig
+from rlnet.cli import command
 from rlnet.data import DataConfig, Dataset
 from rlnet.models.specifications import read
 from rlnet.nas import supernet as supernet_stage
@@ -171,6 +172,14 @@ def test_algorithm_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         trained = {name for name, parameter in supernet.named_parameters() if parameter.grad is not None}
         assert trained == {name for name, _ in part.named_parameters()}
     assert attacked[0] != attacked[1]
+
+
+@pytest.mark.parametrize("name", ["robnet-cifar10", "robnet-digits"])
+def test_presets_are_configurations(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found: list[NasConfig] = []
+    file = Path(__file__).parents[3] / "configs" / "nas" / f"{name}.yaml"
+    assert command(found.append, NasConfig, [f"--config={file}"]) == 0, capsys.readouterr().err
+    assert (found[0].family, found[0].method) == ("robnet", "sample")
 
 
 @pytest.mark.parametrize(
