@@ -1,5 +1,6 @@
 """What a card says beside the result: how to get it again, and on what it was made."""
 
+import json
 import os
 import platform
 import subprocess
@@ -32,6 +33,15 @@ def provenance(seed: int, device: torch.device, also: tuple[str, ...] = ()) -> d
 def network_title(network: dict[str, Any]) -> str:
     """A card's network in words: its name, and its width where that is not the name's."""
     return network["name"] if network["width"] is None else f"{network['name']}, width {network['width']}"
+
+
+def read_card(file: Path) -> dict:
+    """The card in a file. Raises ValueError, naming the file, for what is none."""
+    try:
+        card = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged; run the command that made it again") from error
+    return card if isinstance(card, dict) else {}
 
 
 def relu_counts(masks: Masks) -> dict[str, object]:

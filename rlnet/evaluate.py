@@ -71,7 +71,7 @@ def evaluate(
     eps, fraction = config.eps if config.eps is not None else attack.eps, step_fraction(attack)
     network, source = _on(network, device), None if source is None else _on(source, device)
     calibration: dict[str, Any] = {}
-    with open_paths(network, config.paths) as paths:
+    with open_paths(network, config.paths, search=config.search) as paths:
         _check(paths.by_path[next(iter(paths.by_path))], test, device)
         if config.mode == "auto":
             rule, calibration = calibrate(paths, held_out, config.score, config.clean_loss, device)

@@ -3,7 +3,6 @@
 python -m rlnet.report runs/digits/relu-50k
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
-from rlnet.card import network_title
+from rlnet.card import network_title, read_card
 from rlnet.cli import command
+from rlnet.comparison import backbones
 from rlnet.evaluation import shown
 from rlnet.plots import draw
 
@@ -85,15 +85,6 @@ def cards_table(cards: dict[str, dict]) -> str:
     return "\n".join(lines)
 
 
-def read_card(file: Path) -> dict:
-    """The card in a file. Raises ValueError, naming the file, for what is none."""
-    try:
-        card = json.loads(file.read_text())
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged; run the command that made it again") from error
-    return card if isinstance(card, dict) else {}
-
-
 def evaluations(path: Path) -> dict[str, dict]:
     """The evaluation cards in the folders of a folder of cards, by "FOLDER, NAME"; their files are evaluation-NAME.json."""
     files = sorted(path.glob("*/evaluation-*.json"))
@@ -110,6 +101,8 @@ def report(path: Path, config: ReportConfig) -> None:
         print(cards_table(students))
         if found := evaluations(path):
             print("\n" + shown.markdown(found))
+        if compared := backbones.read(path):
+            print("\n" + backbones.markdown(compared))
         return
     card = read_card(path / "card.json") if (path / "card.json").exists() else {}
     if card.get("kind") == "evaluation":

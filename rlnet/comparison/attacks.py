@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from rlnet.accuracy import Hits
-from rlnet.attacks import ROBUST, Draws, named, robust_under
+from rlnet.attacks import ROBUST, Classifier, Draws, named, robust_under
 from rlnet.evaluation.paths import open_paths
 from rlnet.models import ModeNetwork
 
 BATCH = 250
+BF16 = "ours, searching in bf16"
 FULL_STEPS = 100  # of APGD, APGD-T and FAB-T in the standard AutoAttack (Croce & Hein 2020, Sec. 6)
 
 Reference = Callable[[Tensor, Tensor], Tensor]
@@ -85,21 +86,25 @@ def time_attack(
     step_fraction: float,
     seed: int,
     authors: bool,
+    also_bf16: bool,
     advance: Callable[[], None],
 ) -> dict[str, Any]:
     """Times an attack on images x (N, C, H, W), ours and other code's; returns part of a card.
 
     Milliseconds per image of each batch, and of each reference their ratio to ours; the robust accuracies, each the
-    classifier's word on the finished images; and on how many images ours and a reference differ. advance is called after each
-    batch of each.
+    classifier's word on the finished images; and on how many images ours and a reference differ. Our own search in bf16 is one
+    of the references if `also_bf16`: its ratio is below 1 where it is faster. advance is called after each batch of each.
     """
     classes = network(x[:1], mode=mode).shape[1]
     stages = named(name, step_fraction)
-    with open_paths(network, (mode,)) as paths:
+    with open_paths(network, (mode,), search="bf16" if also_bf16 else "fp32") as paths:
 
-        def ours(images: Tensor, truth: Tensor, start: int) -> Tensor:
-            draws = Draws(seed + start, len(images), x.device)
-            return robust_under(paths.by_path[mode], images, truth, stages, eps, draws)[1] == ROBUST
+        def searching(search: Classifier | None) -> Callable[[Tensor, Tensor, int], Tensor]:
+            def ours(images: Tensor, truth: Tensor, start: int) -> Tensor:
+                draws = Draws(seed + start, len(images), x.device)
+                return robust_under(paths.by_path[mode], images, truth, stages, eps, draws, search)[1] == ROBUST
+
+            return ours
 
         def after(attack: Reference) -> Callable[[Tensor, Tensor, int], Tensor]:
             def reference(images: Tensor, truth: Tensor, start: int) -> Tensor:
@@ -112,7 +117,8 @@ def time_attack(
             return reference
 
         theirs = references(name, OneMode(network, mode).eval(), eps, step_fraction, classes, authors)
-        sides = {"ours": ours} | {label: after(attack) for label, attack in theirs.items()}
+        sides = {"ours": searching(None)} | ({BF16: searching(paths.search(mode))} if also_bf16 else {})
+        sides |= {label: after(attack) for label, attack in theirs.items()}
         times: dict[str, list[float]] = {label: [] for label in sides}
         robust: dict[str, list[Tensor]] = {label: [] for label in sides}
         for number, start in enumerate(range(0, len(x), BATCH)):
@@ -140,6 +146,7 @@ def time_attack(
                 "only_ours_robust": int((right["ours"] & ~right[label]).sum()),
                 "only_reference_robust": int((right[label] & ~right["ours"]).sum()),
             }
-            for label in theirs
+            for label in sides
+            if label != "ours"
         },
     }

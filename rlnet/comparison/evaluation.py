@@ -38,6 +38,7 @@ class EvaluationBenchmarkConfig:
         path: stage folder or checkpoint of the network that is attacked, in mode adversarial.
         attacks: pgd-N, autoattack, fgsm, mi-fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square; none leaves them out.
         authors: compare AutoAttack with its authors' code too.
+        also_bf16: also time our attacks while they search in bf16; auto: where the hardware computes in it.
         images: how many test images are attacked.
         corruptions: benchmark (the fifteen), extra, all, none, or their names.
         corrupted_images: how many test images are corrupted, at five severities.
@@ -50,6 +51,7 @@ class EvaluationBenchmarkConfig:
     path: Path = Path("runs/digits/relu-50k/student")
     attacks: Names = Names(("pgd-20", "autoattack"))
     authors: bool = True
+    also_bf16: bool | Literal["auto"] = "auto"
     images: int = 500
     corruptions: Names = Names(("benchmark",))
     corrupted_images: int = 1000
@@ -74,11 +76,12 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     origin = origin_of(config.path, facts)
     mode = "adversarial" if has_two_paths(network) else "normal"
     eps, fraction = float(origin.attack.eps), step_fraction(origin.attack)
+    compute = resolve(config.device, "auto" if config.also_bf16 == "auto" else "bf16" if config.also_bf16 else "fp32")
+    device, bf16 = compute.device, compute.precision == "bf16"
     sides = sum(
-        1 + len(references(name, network, eps, fraction, len(facts.classes), config.authors)) for name in config.attacks
+        1 + bf16 + len(references(name, network, eps, fraction, len(facts.classes), config.authors)) for name in config.attacks
     )
     test = load(origin.data, origin.seed).test
-    device = resolve(config.device, "fp32").device
     network = network.to(device)
     attacked, corrupted = random_part(test, config.images), random_part(test, config.corrupted_images)
     x, labels = (values.to(device) for values in evaluation_batch(attacked, torch.arange(len(attacked))))
@@ -95,7 +98,9 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     }
     with bar("benchmark", steps) as progress:
         for name in config.attacks:
-            found = time_attack(name, network, mode, x, labels, eps, fraction, config.seed, config.authors, progress.advance)
+            found = time_attack(
+                name, network, mode, x, labels, eps, fraction, config.seed, config.authors, bf16, progress.advance
+            )
             ratios = (f"{other['total_ratio']:.2f}x {label}" for label, other in found["references"].items())
             progress.note(f"{name} {', '.join(ratios)}")
             card["attacks"][name] = found

@@ -68,14 +68,14 @@ def attacked(
     paths: Paths, images: ImageSet, device: torch.device, mode: str, name: str, stages: tuple[Stage, ...], eps: Pixels
 ) -> Part:
     """Images attacked on the classifier of a mode; "fooled_by" is the stage that fooled it, -1 none, -2 wrong anyway."""
-    classifier = paths.classifier(mode)
+    classifier, search = paths.classifier(mode), paths.search(mode)
     passes = sum(attack.passes for _, attack in stages)
 
     def measure(x: Tensor, labels: Tensor, draws: Draws) -> dict[str, Tensor]:
-        return {"fooled_by": robust_under(classifier, x, labels, stages, float(eps), draws)[1]}
+        return {"fooled_by": robust_under(classifier, x, labels, stages, float(eps), draws, search)[1]}
 
-    rule = paths.switch if mode == "auto" else None
-    settings = "; ".join(map(str, (mode, rule, *(_written(attack) for _, attack in stages), float(eps))))
+    rule = (paths.switch if mode == "auto" else None, *(["searched in bf16"] if search else []))
+    settings = "; ".join(map(str, (mode, *rule, *(_written(attack) for _, attack in stages), float(eps))))
     return Part(f"{mode} under {name} at {eps}", settings, images, measure, passes, batch_size(device, passes))
 
 

@@ -4,13 +4,14 @@ import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from rlnet.attacks import Classifier
 from rlnet.models import ModeNetwork, Switch, frozen
+from rlnet.training.device import Precision
 
 PATHS = ("normal", "adversarial")
 
@@ -19,11 +20,13 @@ PATHS = ("normal", "adversarial")
 class Paths:
     """The classifiers of a network by mode; a network with one path has one, whatever its mode is called.
 
-    by_path: images (B, C, H, W) in [0, 1] to logits (B, K). switch: what mode "auto" does, where that is a mode.
+    by_path: images (B, C, H, W) in [0, 1] to logits (B, K). switch: what mode "auto" does, where that is a mode. rough: the
+    same as by_path, computed in bf16; None where attacks search in fp32 too.
     """
 
     by_path: dict[str, Classifier]
     switch: Switch | None
+    rough: dict[str, Classifier] | None = None
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -33,6 +36,10 @@ class Paths:
     def classifier(self, mode: str) -> Classifier:
         """The classifier of a mode."""
         return self.by_path[mode] if mode != "auto" else lambda x: self.logits(x)["auto"]
+
+    def search(self, mode: str) -> Classifier | None:
+        """What attacks on a mode search with in place of its classifier; None for the classifier itself."""
+        return None if self.rough is None else replace(self, by_path=self.rough).classifier(mode)
 
     def logits(self, x: Tensor) -> dict[str, Tensor]:
         """The logits (B, K) of every mode; each path computes once."""
@@ -48,20 +55,36 @@ def has_two_paths(network: nn.Module) -> bool:
 
 
 @contextmanager
-def open_paths(network: nn.Module, paths: tuple[str, ...], switch: Switch | None = None) -> Iterator[Paths]:
+def open_paths(
+    network: nn.Module, paths: tuple[str, ...], switch: Switch | None = None, search: Precision = "fp32"
+) -> Iterator[Paths]:
     """Within the context the network's classifiers, each a frozen copy; the network itself is left alone.
 
     paths: "normal", "adversarial" or both; a network with one path is opened under the first of these names. A module of other
-    code is called as module(x), in eval mode.
+    code is called as module(x), in eval mode. search: in what attacks compute while they search.
     """
     if not has_two_paths(network):
         paths = paths[:1]
     with ExitStack() as stack:
-        copies = {}
-        for path in paths:
-            copies[path] = copy.deepcopy(network).to(memory_format=torch.channels_last)
-            stack.enter_context(frozen(copies[path], path, torch.float32))
-        yield Paths(copies, switch)
+
+        def opened(path: str, dtype: torch.dtype) -> nn.Module:
+            its_copy = copy.deepcopy(network).to(memory_format=torch.channels_last)
+            stack.enter_context(frozen(its_copy, path, dtype))
+            return its_copy
+
+        exact = {path: opened(path, torch.float32) for path in paths}
+        rough = {path: _in_bf16(opened(path, torch.bfloat16)) for path in paths} if search == "bf16" else None
+        yield Paths(exact, switch, rough)
+
+
+def _in_bf16(network: nn.Module) -> Classifier:
+    """The network with its convolutions and products in bf16; logits in fp32."""
+
+    def classifier(x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return network(x).float()
+
+    return classifier
 
 
 def fingerprint(network: nn.Module) -> str:

@@ -1,5 +1,7 @@
 """Robustness under several stages: who fooled whom, who is asked, and what is checked."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -79,3 +81,40 @@ def test_stronger_attacks_leave_fewer_images(robust_digits: tuple[ModeNetwork, T
     assert robust["pgd-100x2"] <= robust["pgd-20"] + 1
     assert robust["apgd-ce"] <= robust["pgd-20"] + 1
     assert robust["pgd-20+apgd-ce"] <= robust["apgd-ce"]
+
+
+class Shift:
+    """Adds a step until the classifier that it looks at is fooled, five at most, and writes down how many it attacked."""
+
+    passes = 5
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __call__(self, classifier: Callable[[Tensor], Tensor], x: Tensor, labels: Tensor, eps: float, draws: Draws) -> Tensor:
+        self.seen.append(len(x))
+        x_adv = x.clone()
+        for _ in range(5):
+            x_adv[classifier(x_adv).argmax(dim=1) == labels] += 0.06
+        return x_adv
+
+
+def test_what_fools_the_search_only_is_attacked_again() -> None:
+    """A search that sees class 1 from 0.45 on takes 0.46 for found; the classifier itself does not, and has the last word."""
+    attack = Shift()
+    x = torch.tensor([0.1, 0.34, 0.4]).view(3, 1, 1, 1)
+
+    def rough(x: Tensor) -> Tensor:
+        return classifier(x + 0.05)
+
+    x_adv, fooled_by = robust_under(classifier, x, ZERO[:3], [("a", attack)], 0.3, Draws(0, 3), rough)
+    assert attack.seen == [3, 2]
+    assert fooled_by.tolist() == [ROBUST, 0, 0]
+    assert x_adv.flatten().tolist() == pytest.approx([0.4, 0.52, 0.52])
+
+
+def test_a_search_in_the_classifier_itself_changes_nothing() -> None:
+    plain, searched = Shift(), Shift()
+    found = robust_under(classifier, X, ZERO, [("a", plain)], 0.3, Draws(0, 5))
+    again = robust_under(classifier, X, ZERO, [("a", searched)], 0.3, Draws(0, 5), classifier)
+    assert all(map(torch.equal, found, again)) and plain.seen == searched.seen

@@ -27,9 +27,11 @@ def test_both_sides_are_counted_alike(network: ModeNetwork, generator: torch.Gen
     labels = network(x, mode="adversarial").argmax(dim=1)
     labels[::3] = (labels[::3] + 1) % CLASSES
     batches: list[None] = []
-    found = time_attack("fgsm", network, "adversarial", x, labels, EPS, FRACTION, 0, True, lambda: batches.append(None))
-    reference = found["references"]["torchattacks"]
-    assert len(batches) == 4  # two batches on two sides
+    found = time_attack("fgsm", network, "adversarial", x, labels, EPS, FRACTION, 0, True, True, lambda: batches.append(None))
+    reference, bf16 = (found["references"][name] for name in ("torchattacks", "ours, searching in bf16"))
+    assert len(batches) == 6  # two batches on three sides
+    assert bf16["robust_accuracy"] == pytest.approx(found["ours"]["robust_accuracy"], abs=3 / 300)
+    assert bf16["total_ratio"] == pytest.approx(sum(bf16["ms_per_image"]) / sum(found["ours"]["ms_per_image"]))
     assert found["images"] == 300 and 0 < found["ours"]["robust_accuracy"] < 2 / 3
     assert reference["robust_accuracy"] == pytest.approx(found["ours"]["robust_accuracy"], abs=1 / 300)
     assert reference["only_ours_robust"] + reference["only_reference_robust"] <= 1
@@ -58,13 +60,14 @@ def test_the_command(
     facts = Facts(NetworkConfig(width=4), "digits", tuple("0123456789"), (3, 32, 32), (0.4,) * 3, (0.3,) * 3)
     checkpoint.save(tmp_path / "best.pt", to_content(facts.build().eval(), facts))
     arguments = ["evaluate", f"--path={tmp_path}", "--images=12", "--corrupted_images=4", "--repeats=1", "--device=cpu"]
-    small = [*arguments, "--attacks=pgd-2", "--corruptions=fog", f"--output={tmp_path / 'card.json'}"]
+    small = [*arguments, "--attacks=pgd-2", "--corruptions=fog", "--also_bf16=true", f"--output={tmp_path / 'card.json'}"]
     assert main(small) == 0
     printed = capsys.readouterr().out
     card = json.loads((tmp_path / "card.json").read_text())
     pgd = card["attacks"]["pgd-2"]
     assert card["kind"] == "evaluation benchmark" and pgd["images"] == 12
     assert f"{pgd['references']['torchattacks']['total_ratio']:.2f}x" in printed
+    assert list(pgd["references"]) == ["ours, searching in bf16", "torchattacks"]
     assert card["corruptions"]["sets"] == 5 and card["corruptions"]["images"] == 4
     assert {"torchattacks", "pyautoattack"} <= set(card["versions"])
     for more, words in (

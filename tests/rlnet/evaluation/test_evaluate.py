@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -291,3 +292,23 @@ def test_the_card_is_json_and_keeps_settings_and_seed(trained: Any, quick: Setti
     assert json.loads(json.dumps(card)) == card
     assert card["seed"] == 3 and card["settings"]["curve"] == ["1/255"] and card["settings"]["eps"] == "2/255"
     assert card["settings"]["attacks"] == ["fgsm", "pgd-2"] and card["settings"]["limit"] == 5
+
+
+def test_attacks_that_search_in_bf16_are_judged_in_fp32(trained: Any, quick: Settings) -> None:
+    """An image that counts as fooled is so in fp32: nearly the same are left, and what is not attacked is the same."""
+    exact, rough = (evaluate(trained.network, trained.test, quick(search=search)) for search in ("fp32", "bf16"))
+    assert rough["settings"]["search"] == "bf16"
+    for mode in MODES[:2]:
+        found = [card["modes"][mode] for card in (exact, rough)]
+        assert found[0]["clean"] == found[1]["clean"]
+        for name in ("fgsm", "pgd-2"):
+            robust = [body["adversarial"][name]["accuracy"] for body in found]
+            assert robust[0] < found[0]["clean"]["accuracy"] and robust[1] == pytest.approx(robust[0], abs=3 / 80)
+
+
+def test_a_search_in_bf16_is_another_result(trained: Any, quick: Settings, tmp_path: Path, measured: list[str]) -> None:
+    """Nothing of a search in fp32 is taken for it, but what is not attacked."""
+    evaluate(trained.network, trained.test, quick(), folder=tmp_path)
+    n = len(measured)
+    evaluate(trained.network, trained.test, quick(search="bf16"), folder=tmp_path)
+    assert len(measured) == n + 4  # two attacks on two modes; not the clean images, nor those crafted on one path for the other

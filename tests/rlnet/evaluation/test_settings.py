@@ -56,6 +56,7 @@ def test_settings_of_every_evaluation(kind: type, settings: dict[str, Any], word
         ({"clean_loss": 2.0}, "clean_loss is 2.0"),
         ({"clean_loss": float("nan")}, "clean_loss is nan"),
         ({"score": "certainty"}, "score is 'certainty'; choose one of agreement, normal, adversarial"),
+        ({"search": "fp16"}, "search is 'fp16'; choose one of fp32, bf16"),
         ({"mode": "automatic"}, "mode is 'automatic'; choose one of both, normal, adversarial, auto"),
     ],
 )
