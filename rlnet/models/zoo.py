@@ -4,6 +4,8 @@ RNAS-CL's S3, S5 and S7 are the found ones; of M the paper gives the space, of w
 are not published: these are the largest and the smallest of its spaces. "-relu" is the same with ReLUs instead of h-swish and
 without squeeze-and-excitation, for private inference. RobNet's small and medium ones are not published either; the "-like" have
 the published numbers of parameters, and -cClL is the large one's cell with C channels and L cells, for private inference.
+robnet-large-imagenet has ImageNet's stem; robnet-large-denoise has denoising blocks, of which the paper says neither kind nor
+place.
 """
 
 from collections.abc import Callable
