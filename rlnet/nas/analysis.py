@@ -96,7 +96,7 @@ def analyse(encodings: NDArray, accuracies: NDArray, seed: int) -> Analysis:
         weights,
         float(classifier.score(x, y)),
         tuple(map(float, validated)),
-        _rank(encodings.mean(axis=1), accuracies),
+        rank_correlation(encodings.mean(axis=1), accuracies),
     )
 
 
@@ -106,7 +106,7 @@ def embedded(encodings: NDArray, seed: int) -> NDArray:
     return TSNE(perplexity=perplexity, init="random", random_state=seed).fit_transform(encodings.astype(np.float32))
 
 
-def _rank(one: NDArray, other: NDArray) -> tuple[float, float]:
+def rank_correlation(one: NDArray, other: NDArray) -> tuple[float, float]:
     """Spearman's rank correlation and its p-value; none, 0 and 1, where either does not vary."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0, 1.0

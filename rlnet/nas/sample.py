@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from rlnet.evaluation.journal import Journal
 from rlnet.models.specification import Specification
+from rlnet.nas.analysis import rank_correlation
 from rlnet.nas.finetuning import finetuned
 from rlnet.nas.fsp import deep_distance, fsp_of
 from rlnet.nas.judge import Judge
@@ -34,6 +37,11 @@ class Candidate:
     distance: float | None = None
     after: Accuracies | None = None
 
+    @property
+    def gap(self) -> float:
+        """Clean minus adversarial accuracy, without fine-tuning."""
+        return self.before["clean_accuracy"] - self.before["adversarial_accuracy"]
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -46,8 +54,18 @@ class Sample:
     threshold: float | None
 
     def plain(self) -> dict[str, Any]:
-        """As a card has it."""
-        return {"counts": self.counts, "fsp_threshold": self.threshold, "candidates": list(map(_plain, self.candidates))}
+        """As a card has it. fsp_gap: the rank correlation of FSP distance and the gap of the accuracies, not fine-tuned."""
+        found = {"counts": self.counts, "fsp_threshold": self.threshold, "candidates": list(map(_plain, self.candidates))}
+        return (
+            found if self.threshold is None else found | {"fsp_gap": dict(zip(("rho", "p"), self.gap_correlation, strict=True))}
+        )
+
+    @property
+    def gap_correlation(self) -> tuple[float, float]:
+        """Spearman's rank correlation of FSP distance and clean minus adversarial accuracy before fine-tuning, and its p-value:
+        by the paper, positive (Fig. 7)."""
+        distances = np.array([one.distance for one in self.candidates])
+        return rank_correlation(distances, np.array([one.gap for one in self.candidates]))
 
 
 def search(judge: Judge) -> Sample:

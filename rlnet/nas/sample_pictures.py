@@ -19,12 +19,11 @@ def fsp_figure(sample: Sample) -> Figure:
     """Over the FSP distance: at the left the gap of clean and adversarial accuracy, at the right adversarial accuracy."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), sharex=True, layout="constrained")
     distances = [one.distance for one in sample.candidates]
-    before = [(one.before["clean_accuracy"], one.before["adversarial_accuracy"]) for one in sample.candidates]
-    left.scatter(distances, [clean - adversarial for clean, adversarial in before], s=18, alpha=0.7, color="tab:gray")
-    left.set(ylabel="clean minus adversarial accuracy, not fine-tuned")
-    right.scatter(
-        distances, [adversarial for _, adversarial in before], s=18, color="tab:gray", alpha=0.7, label="not fine-tuned"
-    )
+    before = [one.before["adversarial_accuracy"] for one in sample.candidates]
+    left.scatter(distances, [one.gap for one in sample.candidates], s=18, alpha=0.7, color="tab:gray")
+    rho, p = sample.gap_correlation
+    left.set(ylabel="clean minus adversarial accuracy, not fine-tuned", title=f"rank correlation {rho:.2f} (p = {p:.2g})")
+    right.scatter(distances, before, s=18, color="tab:gray", alpha=0.7, label="not fine-tuned")
     kept = [(one.distance, one.after["adversarial_accuracy"]) for one in sample.candidates if one.after is not None]
     right.scatter(*zip(*kept, strict=True), s=22, color=COLOURS["adversarial"], label="fine-tuned")
     right.set(ylabel="adversarial accuracy, held-out images")

@@ -9,7 +9,7 @@ from rlnet.models.cell import CellNet, CellSpec
 from rlnet.models.cell_wiring import EDGES
 from rlnet.models.robnet import LARGE, repeated
 from rlnet.nas.fsp import cell_distances, deep_distance, fsp_distance, fsp_matrix, fsp_of
-from rlnet.nas.sample import Candidate, below_threshold
+from rlnet.nas.sample import Candidate, Sample, below_threshold
 from rlnet.training.device import resolve
 
 SPEC = repeated(LARGE, channels=2, cells=4)
@@ -99,3 +99,16 @@ def test_what_is_rejected() -> None:
     assert [one.genes for one in kept] == sorted(one.genes for one in kept)
     assert below_threshold(drawn[:3], 0.01)[0] == drawn[:1]
     assert below_threshold(drawn, 1.0) == (drawn, None)
+
+
+def test_distance_and_gap() -> None:
+    """Networks whose gap grows with their distance have a rank correlation of 1; equal gaps have none."""
+
+    def sample(gaps: list[float]) -> Sample:
+        accuracies = [{"clean_accuracy": 0.9, "adversarial_accuracy": 0.9 - gap} for gap in gaps]
+        candidates = [Candidate((i,), SPEC, before, {}, float(i * i)) for i, before in enumerate(accuracies)]
+        return Sample([], candidates, {}, 4.0)
+
+    assert sample([0.1, 0.2, 0.4, 0.5]).gap_correlation[0] == pytest.approx(1)
+    assert sample([0.5, 0.4, 0.2, 0.1]).gap_correlation[0] == pytest.approx(-1)
+    assert sample([0.25] * 4).gap_correlation == (0.0, 1.0)

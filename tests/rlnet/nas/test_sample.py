@@ -82,6 +82,7 @@ def test_what_a_search_leaves(searched: Path) -> None:
     rejected = [one for one in search["candidates"] if one["after"] is None]
     assert len(kept) == len(rejected) == 2 == search["judged"] and search["analysis"] is None
     assert max(one["fsp_distance"] for one in kept) == search["fsp_threshold"]
+    assert -1 <= search["fsp_gap"]["rho"] <= 1
     assert all(one["fsp_distance"] > search["fsp_threshold"] for one in rejected)
     best = max(one["after"]["adversarial_accuracy"] for one in kept)
     assert card["found"]["accuracy"]["adversarial"] == best
