@@ -22,7 +22,7 @@ def fsp_figure(sample: Sample) -> Figure:
     before = [one.before["adversarial_accuracy"] for one in sample.candidates]
     left.scatter(distances, [one.gap for one in sample.candidates], s=18, alpha=0.7, color="tab:gray")
     rho, p = sample.gap_correlation
-    left.set(ylabel="clean minus adversarial accuracy, not fine-tuned", title=f"rank correlation {rho:.2f} (p = {p:.2g})")
+    left.set(ylabel="clean minus adversarial accuracy", title=f"not fine-tuned: rank correlation {rho:.2f} (p = {p:.2g})")
     right.scatter(distances, before, s=18, color="tab:gray", alpha=0.7, label="not fine-tuned")
     kept = [(one.distance, one.after["adversarial_accuracy"]) for one in sample.candidates if one.after is not None]
     right.scatter(*zip(*kept, strict=True), s=22, color=COLOURS["adversarial"], label="fine-tuned")
