@@ -3,7 +3,7 @@
 Stem, cells, mean over the map, linear layer. The cells at a third and at two thirds halve the map and double the channels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from rlnet.models.batch_norm import BatchNormKind
 from rlnet.models.cell_operations import Edge, FactorizedReduce, Pointwise, added
+from rlnet.models.cell_stem import STEMS, Lead, Second, Stem
 from rlnet.models.cell_wiring import CODES, EDGES, NODES, NONE, STATES, WIRES, Codes, edge_stride, live, reads, rectified
+from rlnet.models.denoising import DENOISE, Denoise, DenoisingBlock
 from rlnet.models.elastic import STATIC, Layers, Members
 from rlnet.models.network import ModeNetwork
-from rlnet.models.specification import Specification, is_count
+from rlnet.models.specification import LATER, Specification, is_count
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,18 @@ class CellSpec(Specification):
     """cells: of each, the codes of its 14 edges, node by node and by where they start: "01" a separable convolution, "10" the
     identity, "11" their sum, "00" none. channels: of a node of the first cells; the stem has three times as many. shared: one
     ReLU for each tensor, where the published form, of the same values, has one in front of each operation. affine: whether the
-    cells' batch norms have weights and biases; the published ones have none."""
+    cells' batch norms have weights and biases; the published ones have none. stem: cifar, with three times the channels and
+    stem_stride, or imagenet, which takes an eighth of the image's resolution to as many channels as a node has. denoise: the
+    filter of a denoising block after the last cell of each stage (Xie et al. 2019 have one after the last block of each stage;
+    RobNet's paper does not say where)."""
 
     cells: tuple[Codes, ...]
     channels: int = 36
     stem_stride: int = 1
     shared: bool = True
     affine: bool = False
+    stem: Stem = field(default="cifar", metadata=LATER)
+    denoise: Denoise = field(default="none", metadata=LATER)
 
     family = "cell"
 
@@ -43,6 +50,12 @@ class CellSpec(Specification):
             raise ValueError(f"channels are 1 or more, stem_stride is 1 or 2; not {self.channels!r} and {self.stem_stride!r}")
         if not isinstance(self.shared, bool) or not isinstance(self.affine, bool):
             raise ValueError(f"shared and affine are true or false, not {self.shared!r} and {self.affine!r}")
+        if self.stem not in STEMS or self.denoise not in DENOISE:
+            raise ValueError(
+                f"stem is {' or '.join(STEMS)}, denoise one of {', '.join(DENOISE)}; not {self.stem!r} and {self.denoise!r}"
+            )
+        if self.stem == "imagenet" and self.stem_stride != 1:
+            raise ValueError("stem_stride is of the stem cifar; the stem imagenet has strides of its own")
 
     @cached_property
     def live(self) -> tuple[Codes, ...]:
@@ -60,12 +73,24 @@ class CellSpec(Specification):
 
     def output(self, cell: int) -> int:
         """Channels that leave a cell; the stem is cells -1 and -2."""
-        return NODES * self.width(cell) if cell >= 0 else 3 * self.channels
+        return NODES * self.width(cell) if cell >= 0 else self.channels * (3 if self.stem == "cifar" else 1)
+
+    def halves(self, cell: int) -> bool:
+        """Whether a cell's input s0 is twice as large as s1."""
+        return cell - 1 in self.reductions or (cell == 0 and self.stem == "imagenet")
 
     def readers(self, cell: int) -> tuple[tuple[int, str], ...]:
-        """Which inputs of which cells are the output of a cell, or of the stem with cell -1."""
-        places = [(cell + 1, 1), (cell + 2, 0)] if cell >= 0 else [(0, 0), (0, 1), (1, 0)]
-        return tuple((k, STATES[state]) for k, state in places if k < len(self.cells) and reads(self.live[k], state))
+        """Which inputs of which cells are the output of a cell; the stem is cell -1, that of imagenet cells -2 and -1."""
+        places = [(cell + 1, 1), (cell + 2, 0)]
+        if self.stem == "cifar" and cell == -1:
+            places = [(0, 0), *places]
+        return tuple((k, STATES[state]) for k, state in places if 0 <= k < len(self.cells) and reads(self.live[k], state))
+
+    @property
+    def stages(self) -> tuple[range, ...]:
+        """The cells of each map size, in order."""
+        borders = [0, *(k for k in self.reductions if k > 0), len(self.cells)]
+        return tuple(range(first, end) for first, end in pairwise(borders))
 
     def build(
         self, num_classes: int, mean: tuple[float, ...], std: tuple[float, ...], kind: BatchNormKind, layers: Layers = STATIC
@@ -82,7 +107,7 @@ class Cell(nn.Module):
         inputs: dict[str, nn.Module] = {}
         for state, name in enumerate(STATES[:2]):
             if reads(codes, state):
-                operation = FactorizedReduce if state == 0 and k - 1 in spec.reductions else Pointwise
+                operation = FactorizedReduce if state == 0 and spec.halves(k) else Pointwise
                 inputs[name] = operation(spec.output(k - 2 + state), c, kind, layers, spec.affine, spec.shared)
         self.inputs = Members(inputs)
         self.edges = nn.ModuleList(
@@ -127,21 +152,31 @@ class CellNet(ModeNetwork):
         super().__init__(mean, std)
         n = len(spec.cells)
         lives = [k for k, codes in enumerate(spec.live) if set(codes) != {NONE}]
-        self.conv1 = layers.conv(len(mean), spec.output(-1), 3, kind, spec.stem_stride)
+        imagenet, c = spec.stem == "imagenet", spec.output(-1)
+        half = max(1, c // 2)
+        self.lead = Lead(len(mean), half, kind, layers) if imagenet else nn.Identity()
+        self.conv1 = layers.conv(half if imagenet else len(mean), c, 3, kind, 2 if imagenet else spec.stem_stride)
+        self.second = Second(c, kind, layers, spec.shared) if imagenet else None
         self.cells = Members({str(k): Cell(spec, k, kind, layers) for k in lives})
-        outputs = [k for k in (-1, *lives) if spec.readers(k)]
-        self.relus = Members({"stem" if k < 0 else str(k): nn.ReLU() for k in outputs} if spec.shared else {})
+        ends = [stage[-1] for stage in spec.stages if stage[-1] in lives and spec.denoise != "none"]
+        self.denoise = Members({str(k): DenoisingBlock(spec.denoise, spec.output(k), kind, layers) for k in ends})
+        names = ["stem"] if imagenet or spec.readers(-1) else []
+        names += ["second"] if imagenet and spec.readers(-1) else []
+        names += [str(k) for k in lives if spec.readers(k)]
+        self.relus = Members({name: nn.ReLU() for name in names} if spec.shared else {})
         self.fc = layers.linear(spec.output(n - 1), num_classes)
         self.last = str(n - 1)
         self.stage_sites = _stage_ends(spec)
 
     def logits(self, x: Tensor) -> Tensor:
-        x = self.conv1(x)
+        x = self.conv1(self.lead(x))
         stem = self._ready("stem", x)
-        ready = {-2: stem, -1: stem}  # by cell, what its readers read
+        second = stem if self.second is None else self._ready("second", self.second(stem))
+        ready = {-2: stem, -1: second}  # by cell, what its readers read
         for name in self.cells.active:
             k = int(name)
             x = self.cells[name](ready.get(k - 2), ready.get(k - 1))
+            x = self.denoise[name](x) if name in self.denoise.active else x
             ready[k] = self._ready(name, x)
             ready.pop(k - 2, None)
         if self.last not in self.cells.active:  # no path leads from the image to the output, which is zero
@@ -154,9 +189,8 @@ class CellNet(ModeNetwork):
 
 def _stage_ends(spec: CellSpec) -> tuple[str, ...]:
     """The last ReLU after a cell's output in each stage that has one."""
-    n, ends = len(spec.cells), []
-    borders = [0, *(k for k in spec.reductions if k > 0), n]
-    for first, end in pairwise(borders):
-        read = [(k, spec.readers(k)[0]) for k in range(first, end) if spec.readers(k)]
+    ends = []
+    for stage in spec.stages:
+        read = [(k, spec.readers(k)[0]) for k in stage if spec.readers(k)]
         ends += [f"relus.{k}" if spec.shared else f"cells.{cell}.inputs.{name}.front" for k, (cell, name) in read[-1:]]
     return tuple(ends)

@@ -11,6 +11,7 @@ from rlnet.models.elastic import STATIC, Layers
 from rlnet.models.network import ModeNetwork
 
 VERSION = 1
+LATER = {"later": True}  # of a field that older files have not: at its default it is left out, and their text stays the same
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        values = {item: getattr(value, item.name) for item in fields(value)}
+        return {item.name: _plain(v) for item, v in values.items() if item.metadata != LATER or v != item.default}
     return value
 
 

@@ -4,9 +4,12 @@ RNAS-CL's S3, S5 and S7 are the found ones; of M the paper gives the space, of w
 are not published: these are the largest and the smallest of its spaces. "-relu" is the same with ReLUs instead of h-swish and
 without squeeze-and-excitation, for private inference. RobNet's small and medium ones are not published either; the "-like" have
 the published numbers of parameters, and -cClL is the large one's cell with C channels and L cells, for private inference.
+robnet-large-imagenet has ImageNet's stem; robnet-large-denoise has denoising blocks, of which the paper says neither kind nor
+place.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rlnet.models.cell import CellSpec
 from rlnet.models.published import mobilenet_v3, mobilenet_v3_large, resnet50, rnas_cl
@@ -42,6 +45,8 @@ ZOO: dict[str, Callable[[], Specification]] = {
     "mbv3-large-relu": lambda: mobilenet_v3_large("relu"),
     "robnet-large": lambda: repeated(LARGE),
     "robnet-large-v2": lambda: repeated(LARGE, channels=64, cells=33),
+    "robnet-large-imagenet": lambda: replace(repeated(LARGE, channels=48), stem="imagenet"),
+    "robnet-large-denoise": lambda: replace(repeated(LARGE), denoise="gaussian"),
     "robnet-free": lambda: CellSpec(FREE),
     "robnet-medium-like": lambda: repeated(MEDIUM_LIKE),
     "robnet-small-like": lambda: repeated(SMALL_LIKE),

@@ -9,8 +9,9 @@ images (`rlnet.nas.methods`). 3. The best is left as spec.json, with a card and 
 
 import sys
 import time
-from functools import partial
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from rlnet.card import provenance
 from rlnet.cli import command
@@ -35,12 +36,13 @@ def search_network(config: NasConfig) -> dict[str, Any]:
             judged = findings.judged
             judged[0].spec.save(folder.path / "spec.json")
             title = f"{config.family}, {experiment.space_name}: {len(judged)} networks judged"
-            drawn = findings.draw or partial(picture.draw, judged, experiment.limits.relus, title)
-            drawn(folder.path / "search.png")
-            found = judged[0]
-            counts = f"{found.cost.macs:,} multiply-accumulates, {found.cost.parameters:,} parameters"
-            title = f"{config.family}, {experiment.space_name}: {found.cost.relus:,} ReLUs in {len(found.cost.sites)} sites"
-            network_picture.draw(found.spec, found.cost, f"{title}\n{counts}", folder.path / "network.png")
+            pictures = {
+                "search.png": lambda: picture.search_figure(judged, experiment.limits.relus, title),
+                "network.png": lambda: _network_figure(experiment, judged[0]),
+                **findings.pictures,
+            }
+            for name, figure in pictures.items():
+                picture.write(figure(), folder.path / name)
         folder.write_card(_card(experiment, findings, time.monotonic() - started))
     card = folder.read_card()
     if distributed.rank() == 0:
@@ -49,9 +51,16 @@ def search_network(config: NasConfig) -> dict[str, Any]:
         print(
             f"{folder.path}/spec.json: {found['cost']['relus']:,} ReLUs, {found['cost']['macs']:,} multiply-accumulates, "
             f"{found['cost']['parameters']:,} parameters{latency}; {found['accuracy']['clean']:.1%} clean and "
-            f"{found['accuracy']['adversarial']:.1%} adversarial accuracy on {n} held-out images, with {weights} weights"
+            f"{found['accuracy']['adversarial']:.1%} adversarial accuracy on {n} held-out images, {weights}"
         )
     return card
+
+
+def _network_figure(experiment: NasExperiment, found: Judged) -> Figure:
+    cost = found.cost
+    title = f"{experiment.config.family}, {experiment.space_name}: {cost.relus:,} ReLUs in {len(cost.sites)} sites"
+    counts = f"{cost.macs:,} multiply-accumulates, {cost.parameters:,} parameters"
+    return network_picture.network_figure(found.spec, cost, f"{title}\n{counts}")
 
 
 def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict[str, Any]:

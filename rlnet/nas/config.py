@@ -10,6 +10,7 @@ from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
 from rlnet.nas.limits import parse_latency, parse_limit
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
+from rlnet.nas.sample_config import SampleConfig
 from rlnet.nas.tutor_config import TutorConfig
 from rlnet.training.robust import ObjectiveConfig
 from rlnet.training.schedule import TrainConfig
@@ -43,6 +44,8 @@ class SupernetConfig(TrainConfig):
     """The training of the supernet, after that of the largest network.
 
     Args:
+        objective: what trains the sub-network of a step. rslad: distillation from the largest network, as ProARD; at:
+            adversarial training from random weights, as RobNet, without a largest network; auto: at for robnet, else rslad.
         sampling: which sub-network a step trains. progressive: first large ones, from phase to phase (of equally many epochs)
             smaller ones too, as ProARD; random: any, as RobNet; auto: progressive where the space has phases.
         sort_channels: of progressive sampling: when the blocks begin to become narrower inside, their most important channels
@@ -51,6 +54,7 @@ class SupernetConfig(TrainConfig):
 
     sampling: Literal["auto", "progressive", "random"] = "auto"
     sort_channels: bool = True
+    objective: Literal["auto", "at", "rslad"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ class NasConfig:
         family: whose networks: proard (progressive shrinking), robnet (cells, random paths), or rnas-cl (inverted residual
             blocks of searched widths).
         method: how to search; evolution: among the sub-networks of a supernet; nsga2: among the same, by a predictor of their
-            accuracies, as ProARD; gumbel: widths of rnas-cl with a robust teacher, as mixtures. auto is the family's own.
+            accuracies, as ProARD; sample: some of them drawn at random, filtered and fine-tuned, as RobNet; gumbel: widths of
+            rnas-cl with a robust teacher, as mixtures. auto is the family's own.
         max_relus: at most so many scalar ReLUs per image: 100000, 100k, 0.1m; null is no limit.
         max_macs: at most so many multiply-accumulates per image: 30m, 1.5g.
         max_parameters: at most so many parameters: 500k, 2m.
@@ -113,11 +118,12 @@ class NasConfig:
         evolution: the search, and how all methods judge: calibration_images and validation_limit.
         predictor: of method nsga2, what predicts accuracies.
         nsga2: the search on what is predicted.
+        sample: the search of method sample.
         tutor: the teacher of method gumbel, which takes no supernet, and its trainings.
     """
 
     family: str = "proard"
-    method: Literal["auto", "evolution", "nsga2", "gumbel"] = "auto"
+    method: Literal["auto", "evolution", "nsga2", "sample", "gumbel"] = "auto"
     max_relus: str | int | None = "100k"
     max_macs: str | int | None = None
     max_parameters: str | int | None = None
@@ -142,6 +148,7 @@ class NasConfig:
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
     predictor: PredictorConfig = field(default_factory=PredictorConfig)
     nsga2: Nsga2Config = field(default_factory=Nsga2Config)
+    sample: SampleConfig = field(default_factory=SampleConfig)
     tutor: TutorConfig = field(default_factory=TutorConfig)
 
     def __post_init__(self) -> None:

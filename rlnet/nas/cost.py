@@ -10,18 +10,21 @@ from torch import Tensor, nn
 
 from masks import Shape, find_sites
 from rlnet.models import frozen
+from rlnet.models.denoising import DotProduct, Gaussian, MeanFilter
 from rlnet.models.inverted_residual import HSwish, InnerReLU
 from rlnet.models.specification import Specification
 
 # Beside the ReLU sites: min(max(x + 3, 0), 6) compares twice; h-swish's product with x is a multiplication of secrets.
 COMPARISONS = {HSwish: 2, nn.Hardsigmoid: 2, InnerReLU: 1}
+DENOISING = (MeanFilter, DotProduct, Gaussian)  # say themselves what they multiply; a softmax's comparisons are not counted
 
 
 @dataclass(frozen=True)
 class Cost:
-    """parameters: of one batch-norm path. macs: multiply-accumulates of convolutions and linear layers per image. relus: scalar
-    ReLUs per image. comparisons: scalar secure comparisons per image, those of squeeze-and-excitation included; an h-swish or
-    hard sigmoid has 2. layers: convolutions and linear layers. sites: (name, (C, H, W)) of each ReLU site, in forward order."""
+    """parameters: of one batch-norm path. macs: multiply-accumulates of convolutions, linear layers and denoising filters per
+    image. relus: scalar ReLUs per image. comparisons: scalar secure comparisons per image, those of squeeze-and-excitation
+    included; an h-swish or hard sigmoid has 2. layers: convolutions, linear layers and denoising filters. sites: (name, (C, H,
+    W)) of each ReLU site, in forward order."""
 
     parameters: int
     macs: int
@@ -79,12 +82,14 @@ def _counts(network: nn.Module, image_shape: Shape) -> tuple[dict[str, dict[str,
                 macs[name] = macs.get(name, 0) + output[0].numel() * module.weight[0].numel()
             elif isinstance(module, nn.Linear):
                 macs[name] = macs.get(name, 0) + module.weight.numel()
+            elif isinstance(module, DENOISING):
+                macs[name] = macs.get(name, 0) + module.macs(tuple(output.shape[1:]))
             else:
                 comparisons[name] = comparisons.get(name, 0) + COMPARISONS[type(module)] * output[0].numel()
 
         return note
 
-    counted = (nn.Conv2d, nn.Linear, *COMPARISONS)
+    counted = (nn.Conv2d, nn.Linear, *COMPARISONS, *DENOISING)
     modules = {name: module for name, module in network.named_modules() if isinstance(module, counted)}
     hooks = [module.register_forward_hook(counter(name)) for name, module in modules.items()]
     try:

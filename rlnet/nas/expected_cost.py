@@ -73,7 +73,7 @@ def _searched_blocks(space: InvertedResidualSpace, limits: Limits) -> list[str]:
     return blocks[-len(space.choices) :]
 
 
-class Latency:
+class CostFactor:
     r"""n_f(G), the factor of RNAS-CL's search loss (Eq. 2 and 3), for networks that must keep limits.
 
         n_f = prod_q max(1, n_q(G) / limit_q)
@@ -84,12 +84,24 @@ class Latency:
 
     def __init__(self, space: InvertedResidualSpace, limits: Limits):
         self.expected = expected_costs(space, limits)
-        self.limits = limits.given or {"macs": limits.cost(space.largest).macs}
+        self._latency_model, self._largest = limits.latency_model, limits.cost(space.largest)
+        self.limits = limits.given or {"macs": self._largest.macs}
         self.is_limited = bool(limits.given)
 
     def fractions(self, mixtures: list[Tensor]) -> dict[str, Tensor]:
         """n_q(G) / limit_q by q."""
-        return {name: (self.expected[name](mixtures) / limit).float() for name, limit in self.limits.items()}
+        return {name: (self._expected(name, mixtures) / limit).float() for name, limit in self.limits.items()}
+
+    def _expected(self, name: str, mixtures: list[Tensor]) -> Tensor:
+        """n_q(G). A predicted latency is linear in ReLUs and multiply-accumulates; widths leave its layers alone."""
+        if name != "latency_ms":
+            return self.expected[name](mixtures)
+        ms_per = self._latency_model.plain()["ms_per"]
+        varying = {name: ms_per[name] for name in ("relus", "macs")}
+        fixed = self._latency_model.predicted_ms(self._largest) - sum(
+            ms * getattr(self._largest, name) for name, ms in varying.items()
+        )
+        return fixed + sum(ms * self.expected[name](mixtures) for name, ms in varying.items())
 
     def __call__(self, mixtures: list[Tensor]) -> Tensor:
         """n_f of mixtures g_l (n_l,) of all genes: a scalar above 0."""

@@ -21,6 +21,7 @@ from rlnet.nas.families import make_space, space_name
 from rlnet.nas.latency import read
 from rlnet.nas.limits import Limits
 from rlnet.nas.proard import ProgressiveSpace
+from rlnet.nas.sampling import filters_of
 from rlnet.training import distributed
 from rlnet.training.device import resolve
 from rlnet.training.folder import StageFolder
@@ -31,10 +32,7 @@ from rlnet.training.views import ViewMaker
 LARGEST_KEYS = ("family", "seed", "space", "data", "attack", "largest")
 SUPERNET_KEYS = (*LARGEST_KEYS, "supernet")
 SEARCH_KEYS = (*SUPERNET_KEYS, "method", "max_relus", "max_macs", "max_parameters", "evolution")
-BEFORE = {"largest": {"objective": "rlnet", "beta": 6.0}, "supernet": {"sort_channels": False}}  # there were these settings
-METHOD_KEYS = {"nsga2": ("predictor", "nsga2")}  # what else a method's search depends on
-
-
+METHOD_KEYS = {"nsga2": ("predictor", "nsga2"), "sample": ("sample",)}  # what else a method's search depends on
 DEFAULT_METHODS = {"rnas-cl": "gumbel"}
 
 
@@ -53,6 +51,10 @@ class NasExperiment:
         self.space_name = space_name(config.family, config.space)
         self.method = method_of(config)
         self.sampling = self._sampling()
+        self.objective = config.supernet.objective
+        if self.objective == "auto":
+            self.objective = "at" if config.family == "robnet" else "rslad"
+        self.filters = filters_of(self.space, config.sample) if self.method == "sample" else {}
         self.data: Dataset = load(config.data, config.seed)
         latency = None if config.latency_model is None else read(config.latency_model)
         self.limits = Limits(self.data.image_shape, len(self.data.classes), **config.limits, latency_model=latency)
@@ -63,12 +65,13 @@ class NasExperiment:
     @property
     def trainings(self) -> tuple[TrainConfig, ...]:
         """Those of all stages."""
-        return self.config.largest, self.config.supernet
+        own = (self.config.sample.finetune,) if self.method == "sample" else ()
+        return self.config.largest, self.config.supernet, *own
 
     @property
     def folders(self) -> tuple[StageFolder, ...]:
         """Those of all stages, and that of the search."""
-        return self.largest_folder, self.supernet_folder, self.folder
+        return *self.trained_folders, self.folder
 
     def check(self) -> None:
         """Raises ValueError where a stage cannot run, or its folder holds one of another configuration."""
@@ -90,6 +93,11 @@ class NasExperiment:
     def supernet_folder(self) -> StageFolder:
         return self._stage(self.family_folder / "supernet", SUPERNET_KEYS)
 
+    @property
+    def trained_folders(self) -> tuple[StageFolder, ...]:
+        """Of the stages before the search; without distillation there is no largest network."""
+        return (self.largest_folder, self.supernet_folder) if self.objective == "rslad" else (self.supernet_folder,)
+
     @cached_property
     def folder(self) -> StageFolder:
         """Of the search."""
@@ -98,14 +106,18 @@ class NasExperiment:
         model = self.limits.latency_model
         latency = {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": model.plain()}
         settings = self.settings((*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ()))) | latency
-        return StageFolder(path, settings, BEFORE, stage="nas")
+        return StageFolder(path, settings, {}, stage="nas")
 
     def _stage(self, path: Path, keys: tuple[str, ...]) -> StageFolder:
-        return StageFolder(path, self.settings(keys), {key: values for key, values in BEFORE.items() if key in keys})
+        return StageFolder(path, self.settings(keys), {})
 
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""
         found = {key: plain(getattr(self.config, key)) for key in keys}
+        if "supernet" in keys:
+            found["supernet"]["objective"] = self.objective
+            if self.objective == "at":
+                del found["largest"]
         if "space" in keys:
             found["space"]["name"], found["space"]["width"] = self.space_name, self.config.space.times
         found |= {"method": self.method} if "method" in keys else {}

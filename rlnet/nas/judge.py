@@ -6,6 +6,7 @@ ProARD take new ones too, of clean images). The test set is never read.
 
 import hashlib
 import json
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -62,13 +63,13 @@ class Judge:
 
     def remembered(self, spec: Specification, journal: Journal) -> dict[str, float]:
         """What `measure` finds, from the journal if it is there, else kept there."""
-        key = self._key(spec)
+        key = self.key(spec)
         if key not in journal.found:
             journal.add(key, {name: [value] for name, value in self.measure(spec).items()})
         return {name: values[0] for name, values in journal.found[key].items()}
 
-    def _key(self, spec: Specification) -> str:
-        """Of all that an outcome depends on; the supernet by what it was trained from."""
+    def key(self, spec: Specification, **more: Any) -> str:
+        """Of all that an outcome depends on; the supernet by what it was trained from. more: what it depends on beside."""
         evolution = self.experiment.config.evolution
         about = {
             "version": VERSION,
@@ -77,6 +78,7 @@ class Judge:
             "calibration_images": evolution.calibration_images,
             "validation_limit": evolution.validation_limit,
             "images": self.experiment.validation.fingerprint,
+            **more,
         }
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -91,13 +93,19 @@ def calibrate(network: ModeNetwork, batches: Batches, attack: AttackConfig, comp
     clean = [x for x, _ in batches]
     for path in ("normal", "adversarial"):
         _take_statistics(network, clean, path, compute)
-    attacked = []
+    _take_statistics(network, attacked(network, batches, attack, compute, seed), "adversarial", compute)
+
+
+@torch.no_grad()
+def attacked(network: ModeNetwork, batches: Batches, attack: AttackConfig, compute: Compute, seed: int) -> list[Tensor]:
+    """The images of batches after PGD on the cross-entropy along the adversarial path, each from a start of its own."""
+    found = []
     with compute.autocast(), frozen(network, "adversarial"):
         for i, (x, labels) in enumerate(batches):
             noise = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed_of(seed, i)))
             noise = noise.to(x.device).contiguous(memory_format=torch.channels_last)
-            attacked.append(pgd_linf(lambda x, y=labels: F.cross_entropy(network(x).float(), y), x, attack, noise))
-    _take_statistics(network, attacked, "adversarial", compute)
+            found.append(pgd_linf(lambda x, y=labels: F.cross_entropy(network(x).float(), y), x, attack, noise))
+    return found
 
 
 def _take_statistics(network: ModeNetwork, batches: list[Tensor], mode: str, compute: Compute) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import matplotlib
 
@@ -13,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from masks import Shape
-from masks.atomic_file import write_atomically
 from rlnet.models.specification import Specification
 from rlnet.nas.cost import Cost
 from rlnet.nas.outline import Part, parts
@@ -88,10 +86,3 @@ def _draw_parts(axis: Axes, drawn: list[Drawn], colours: dict[tuple[int, ...], s
     axis.set(ylabel="output channels", xlabel="blocks, from the image to the classes")
     axis.set_xticks([(one.first + one.last) / 2 for one in drawn], [one.part.name for one in drawn], rotation=90, fontsize=7)
     axis.set_ylim(0, ROOM * max(one.part.channels for one in drawn))
-
-
-def draw(spec: Specification, cost: Cost, title: str, path: Path) -> None:
-    """Writes network.png."""
-    figure = network_figure(spec, cost, title)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
-    plt.close(figure)

@@ -34,8 +34,7 @@ def search_figure(judged: list[Judged], limit: int | None, title: str) -> Figure
     return figure
 
 
-def draw(judged: list[Judged], limit: int | None, title: str, path: Path) -> None:
-    """Writes search.png."""
-    figure = search_figure(judged, limit, title)
+def write(figure: Figure, path: Path) -> None:
+    """Writes a figure, and closes it."""
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
     plt.close(figure)

@@ -9,8 +9,8 @@ matplotlib.use("Agg")  # draws into files, with or without a screen
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from masks.atomic_file import write_atomically
 from rlnet.nas.nsga2 import Candidate
+from rlnet.nas.picture import write
 from rlnet.nas.predictor import ACCURACIES, Trained
 from rlnet.nas.search import Judged
 from rlnet.plots import COLOURS
@@ -37,5 +37,4 @@ def predictor_figure(trained: Trained, finals: list[tuple[Candidate, Judged]]) -
 def draw(trained: Trained, finals: list[tuple[Candidate, Judged]], path: Path) -> None:
     """Writes predictor.png."""
     figure = predictor_figure(trained, finals)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
-    plt.close(figure)
+    write(figure, path)

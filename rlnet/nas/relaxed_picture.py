@@ -1,6 +1,5 @@
 """The picture of a relaxed search: accuracy and certainty, what is expected to be paid, and how likely each width became."""
 
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -13,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from masks.atomic_file import write_atomically
 from rlnet.nas.space import Genes
 from rlnet.plots import COLOURS
 
@@ -72,10 +70,3 @@ def relaxed_figure(
     figure.colorbar(image, ax=right, label="probability")
     figure.suptitle(title)
     return figure
-
-
-def draw_search(*arguments: Any, path: Path) -> None:
-    """Writes search.png; arguments as of `relaxed_figure`."""
-    figure = relaxed_figure(*arguments)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
-    plt.close(figure)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlnet.data.batches import Batch
-from rlnet.nas.expected_cost import Latency
+from rlnet.nas.expected_cost import CostFactor
 from rlnet.nas.guidance import Guided, Teacher, chosen_tutors, one_hot
 from rlnet.nas.gumbel import gated, gumbel_noise, gumbel_softmax, temperature
 from rlnet.nas.limits import Limits
@@ -71,7 +71,7 @@ class RelaxedObjective(Objective):
         self.network, self.config, self.views, self.steps = network, config, views, steps
         self.space, self.seed = space, views.seed
         self.gated, self.guided = gated(network, space), Guided(config, teacher)
-        self.units, self.latency = student_units(network), Latency(space, limits)
+        self.units, self.cost_factor = student_units(network), CostFactor(space, limits)
         shape = (len(self.units), len(teacher.layers))
         searched = self.guided.needs_maps and config.tutors == "searched"
         self.choices = Choices(space.choices, shape if searched else None).to(views.device)
@@ -95,13 +95,13 @@ class RelaxedObjective(Objective):
         widths = mixtures[: len(self.space.choices)]
         tutors = mixtures[-1] if self.choices.tutors is not None else self.fixed_tutors()
         self.gated.take(widths)
-        # 3. The losses on clean images, times the latency.
+        # 3. The losses on clean images, times the cost factor.
         views, _, _ = self.views.clean_and_augmented(batch)
         x, labels = views.images["clean"], views.labels["clean"]
         with watched_units(self.units if self.guided.needs_maps else {}) as maps:
             predicted = self.network(x, mode="clean")
             terms = {"ce": F.cross_entropy(predicted.float(), labels), **self.guided.terms(x, predicted, maps(), tutors)}
-        factor = self.latency(widths) ** self.config.pressure
+        factor = self.cost_factor(widths) ** self.config.pressure
         return {name: value * factor for name, value in terms.items()}
 
     def _take_turn(self, turn: str) -> None:
@@ -117,7 +117,7 @@ class RelaxedObjective(Objective):
 
     def end_epoch(self) -> dict[str, float]:
         likely = [logits.detach().softmax(0) for logits in self.choices.widths]
-        expected = {f"expected_{name}": int(cost(likely)) for name, cost in self.latency.expected.items()}
+        expected = {f"expected_{name}": int(cost(likely)) for name, cost in self.cost_factor.expected.items()}
         sure = {"width_certainty": sum(float(p.max()) for p in likely) / len(likely)}
         if self.choices.tutors is not None:
             sure["tutor_certainty"] = float(self.choices.tutors.detach().softmax(1).max(dim=1).values.mean())

@@ -3,9 +3,12 @@
 1. The largest network learns from the cross-entropy of clean images on the normal path and of attacked ones on the adversarial
 path, or by TRADES there. 2. A frozen copy of it teaches: each step draws a sub-network, which learns by RSLAD. Drawing is
 progressive, from phase to phase smaller ones too (Once-for-All, Cai et al. 2020), or random among all (RobNet, Guo et al. 2020,
-Algorithm 1). Before blocks become narrower inside, their channels are sorted (`rlnet.nas.channel_order`).
+Algorithm 1). Before blocks become narrower inside, their channels are sorted (`rlnet.nas.channel_order`). RobNet's own
+objective has no teacher and no largest network: PGD's images train the sub-network that they were found against.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 import torch
@@ -26,6 +29,7 @@ from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
 from rlnet.training.loop import fit
 from rlnet.training.objective import Objective
+from rlnet.training.robust import AdversarialTraining
 
 
 class SupernetObjective(Objective):
@@ -51,6 +55,22 @@ class SupernetObjective(Objective):
         x_adv = self.experiment.views.adversarial(self.network, lambda logits: rslad_attack(logits, target), start, epoch, step)
         clean = self.network(views.images["clean"], mode="clean")
         return {"rslad": rslad(clean, self.network(x_adv, mode="adversarial"), target)}
+
+
+class SampledTraining(AdversarialTraining):
+    """Adversarial training of the sub-network of each step (RobNet, Guo et al. 2020, Algorithm 1).
+
+    PGD sees the step's sub-network, so that attacked images are of no one architecture. That is along the adversarial path; as
+    in all training here, the normal path learns from the cross-entropy of the clean images beside it.
+    """
+
+    def __init__(self, network: ModeNetwork, experiment: NasExperiment):
+        super().__init__(network, experiment.views)
+        self.experiment = experiment
+
+    def terms(self, batch: Batch, epoch: int, step: int) -> dict[str, Tensor]:
+        activate(self.network, draw(self.experiment, epoch, step))
+        return super().terms(batch, epoch, step)
 
 
 def draw(experiment: NasExperiment, epoch: int, step: int) -> nn.Module:
@@ -92,15 +112,14 @@ def phase_of(epoch: int, epochs: int) -> str:
 
 def run(experiment: NasExperiment) -> ModeNetwork:
     """The trained supernet; trains it, goes on training it, or only loads it, as its folders say."""
-    largest = _largest(experiment)
+    largest = _largest(experiment) if experiment.objective == "rslad" else None
     folder, config, supernet = experiment.supernet_folder, experiment.config, experiment.supernet()
     folder.open()
     if not folder.complete:
-        supernet.load_state_dict(largest.state_dict())
         judge = Judge(experiment, supernet)
-        with frozen(largest, "normal", experiment.compute.dtype):
+        with _objective(experiment, supernet, largest) as objective:
             fit(
-                SupernetObjective(supernet, largest, experiment),
+                objective,
                 experiment.batches(config.supernet),
                 config.supernet,
                 folder,
@@ -110,8 +129,19 @@ def run(experiment: NasExperiment) -> ModeNetwork:
                 keep="last",
                 tensorboard=config.tensorboard,
             )
-        folder.write_card(_card(experiment, folder) | {"sampling": experiment.sampling})
+        folder.write_card(_card(experiment, folder) | {"sampling": experiment.sampling, "objective": experiment.objective})
     return _trained(supernet, folder, experiment)
+
+
+@contextmanager
+def _objective(experiment: NasExperiment, supernet: ModeNetwork, largest: ModeNetwork | None) -> Iterator[Objective]:
+    """What trains the supernet; with a largest network, that one is where it starts from and, frozen, its teacher."""
+    if largest is None:
+        yield SampledTraining(supernet, experiment)
+        return
+    supernet.load_state_dict(largest.state_dict())
+    with frozen(largest, "normal", experiment.compute.dtype):
+        yield SupernetObjective(supernet, largest, experiment)
 
 
 def _largest(experiment: NasExperiment) -> ModeNetwork:

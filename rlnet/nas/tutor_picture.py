@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from masks.atomic_file import write_atomically
+from rlnet.nas.picture import write
 
 MOST_ROBUST = 5
 
@@ -51,5 +51,4 @@ def tutor_figure(tutors: dict[str, str], scores: dict[str, float], title: str) -
 def draw_tutors(tutors: dict[str, str], scores: dict[str, float], title: str, path: Path) -> None:
     """Writes tutors.png."""
     figure = tutor_figure(tutors, scores, title)
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
-    plt.close(figure)
+    write(figure, path)

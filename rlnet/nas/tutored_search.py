@@ -6,9 +6,9 @@ Each leaves a folder; complete stages are reused, an interrupted one goes on. Th
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from torch import nn
 
 from masks.atomic_file import write_atomically
@@ -17,7 +17,7 @@ from rlnet.card import provenance
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.elastic import copy_part
 from rlnet.nas.guidance import Teacher, by_name, one_hot
-from rlnet.nas.relaxed_picture import draw_search
+from rlnet.nas.relaxed_picture import relaxed_figure
 from rlnet.nas.relaxed_search import RelaxedObjective, decided, likeliest
 from rlnet.nas.robustness import robustness_scores
 from rlnet.nas.search import Judged
@@ -125,13 +125,13 @@ def train(experiment: TutoredExperiment, teacher: Teacher, genes: Genes, tutors:
     return network
 
 
-def draw(experiment: TutoredExperiment, genes: Genes, path: Path) -> None:
-    """Writes search.png."""
+def figure(experiment: TutoredExperiment, genes: Genes) -> Figure:
+    """The picture of the search."""
     folder, space = experiment.search_folder, experiment.space
     outs = [widths for depth, widths in zip(space.depths, space.widths, strict=True) for _ in range(depth)]
     title = f"{experiment.config.family}, {experiment.space_name}: widths as mixtures"
     logits = folder.load_best()["widths"]
-    draw_search(folder.read_metrics(), experiment.limits.given, logits, outs, genes, title, path=path)
+    return relaxed_figure(folder.read_metrics(), experiment.limits.given, logits, outs, genes, title)
 
 
 def _stage(

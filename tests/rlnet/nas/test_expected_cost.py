@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from rlnet.nas.cost import cost, costs_of_parts
-from rlnet.nas.expected_cost import Latency, expected_costs
+from rlnet.nas.expected_cost import CostFactor, expected_costs
+from rlnet.nas.latency import LatencyModel
 from rlnet.nas.limits import Limits
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 
@@ -46,15 +47,26 @@ def test_parts_add_up() -> None:
     assert parts["stages.0.1"]["relus"] == 2 * 24 * 16 * 16  # of 4 channels, 6 times as wide inside, twice
 
 
-def test_latency_by_hand(generator: torch.Generator) -> None:
+def test_the_cost_factor_by_hand(generator: torch.Generator) -> None:
     """Within the limits it is 1 and pushes nothing; above it is how far above; without limits, the share of MACs."""
     space = SPACES["s"]
     largest = [torch.eye(n, dtype=torch.float64)[0].requires_grad_() for n in space.choices]
     most = LIMITS.cost(space.largest)
-    within = Latency(space, Limits((3, 32, 32), 10, relus=most.relus, macs=most.macs))
+    within = CostFactor(space, Limits((3, 32, 32), 10, relus=most.relus, macs=most.macs))
     assert within(largest).item() == 1
-    above = Latency(space, Limits((3, 32, 32), 10, relus=most.relus // 2, macs=2 * most.macs))
+    above = CostFactor(space, Limits((3, 32, 32), 10, relus=most.relus // 2, macs=2 * most.macs))
     assert above(largest).item() == pytest.approx(most.relus / (most.relus // 2))
-    unlimited = Latency(space, LIMITS)
+    unlimited = CostFactor(space, LIMITS)
     assert unlimited(largest).item() == 1 and unlimited(mixtures(space, generator)) < 1
     assert above.fractions(largest)["macs"].item() == pytest.approx(0.5)
+
+
+def test_a_predicted_latency_is_that_of_the_model_at_sure_choices() -> None:
+    space = SPACES["s"]
+    model = LatencyModel("crypten", "lan", (5.0, 1e-3, 1e-6, 0.5), 0.1)
+    limits = Limits((3, 32, 32), 10, latency_ms=1000.0, latency_model=model)
+    for genes in ((0,) * 3, tuple(n - 1 for n in space.choices)):
+        sure = [torch.eye(n)[gene] for n, gene in zip(space.choices, genes, strict=True)]
+        fractions = CostFactor(space, limits).fractions(sure)
+        predicted_ms = model.predicted_ms(limits.cost(space.specification(genes)))
+        assert fractions["latency_ms"].item() == pytest.approx(predicted_ms / 1000, rel=1e-6)
