@@ -88,20 +88,24 @@ class CostFactor:
         self.limits = limits.given or {"macs": self._largest.macs}
         self.is_limited = bool(limits.given)
 
+    def quantities(self, mixtures: list[Tensor]) -> dict[str, Tensor]:
+        """n_q(G) by q: relus, macs, parameters, and latency_ms where a model predicts it.
+
+        A predicted latency is linear in ReLUs and multiply-accumulates, and widths leave the number of layers alone.
+        """
+        found = {name: expected(mixtures) for name, expected in self.expected.items()}
+        if self._latency_model is not None:
+            changes = {name: found[name] - getattr(self._largest, name) for name in ("relus", "macs")}
+            ms_per = self._latency_model.plain()["ms_per"]
+            found["latency_ms"] = self._latency_model.predicted_ms(self._largest) + sum(
+                ms_per[name] * change for name, change in changes.items()
+            )
+        return found
+
     def fractions(self, mixtures: list[Tensor]) -> dict[str, Tensor]:
         """n_q(G) / limit_q by q."""
-        return {name: (self._expected(name, mixtures) / limit).float() for name, limit in self.limits.items()}
-
-    def _expected(self, name: str, mixtures: list[Tensor]) -> Tensor:
-        """n_q(G). A predicted latency is linear in ReLUs and multiply-accumulates; widths leave its layers alone."""
-        if name != "latency_ms":
-            return self.expected[name](mixtures)
-        ms_per = self._latency_model.plain()["ms_per"]
-        varying = {name: ms_per[name] for name in ("relus", "macs")}
-        fixed = self._latency_model.predicted_ms(self._largest) - sum(
-            ms * getattr(self._largest, name) for name, ms in varying.items()
-        )
-        return fixed + sum(ms * self.expected[name](mixtures) for name, ms in varying.items())
+        found = self.quantities(mixtures)
+        return {name: (found[name] / limit).float() for name, limit in self.limits.items()}
 
     def __call__(self, mixtures: list[Tensor]) -> Tensor:
         """n_f of mixtures g_l (n_l,) of all genes: a scalar above 0."""

@@ -117,7 +117,7 @@ class RelaxedObjective(Objective):
 
     def end_epoch(self) -> dict[str, float]:
         likely = [logits.detach().softmax(0) for logits in self.choices.widths]
-        expected = {f"expected_{name}": int(cost(likely)) for name, cost in self.cost_factor.expected.items()}
+        expected = {f"expected_{name}": int(value) for name, value in self.cost_factor.quantities(likely).items()}
         sure = {"width_certainty": sum(float(p.max()) for p in likely) / len(likely)}
         if self.choices.tutors is not None:
             sure["tutor_certainty"] = float(self.choices.tutors.detach().softmax(1).max(dim=1).values.mean())
