@@ -45,7 +45,8 @@ class SupernetConfig(TrainConfig):
 
     Args:
         objective: what trains the sub-network of a step. rslad: distillation from the largest network, as ProARD; at:
-            adversarial training from random weights, as RobNet, without a largest network; auto: at for robnet, else rslad.
+            adversarial training from random weights, as RobNet, without a largest network; auto: at for method sample, else
+            rslad.
         sampling: which sub-network a step trains. progressive: first large ones, from phase to phase (of equally many epochs)
             smaller ones too, as ProARD; random: any, as RobNet; auto: progressive where the space has phases.
         sort_channels: of progressive sampling: when the blocks begin to become narrower inside, their most important channels

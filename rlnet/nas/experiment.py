@@ -53,7 +53,7 @@ class NasExperiment:
         self.sampling = self._sampling()
         self.objective = config.supernet.objective
         if self.objective == "auto":
-            self.objective = "at" if config.family == "robnet" else "rslad"
+            self.objective = "at" if self.method == "sample" else "rslad"
         self.filters = filters_of(self.space, config.sample) if self.method == "sample" else {}
         self.data: Dataset = load(config.data, config.seed)
         latency = None if config.latency_model is None else read(config.latency_model)
@@ -91,7 +91,8 @@ class NasExperiment:
 
     @cached_property
     def supernet_folder(self) -> StageFolder:
-        return self._stage(self.family_folder / "supernet", SUPERNET_KEYS)
+        name = "supernet" if self.objective == "rslad" else f"supernet-{self.objective}"
+        return self._stage(self.family_folder / name, SUPERNET_KEYS)
 
     @property
     def trained_folders(self) -> tuple[StageFolder, ...]:

@@ -82,7 +82,7 @@ def test_what_a_search_leaves(searched: Path) -> None:
         "network.png",
         "fsp.png",
     }
-    assert {path.name for path in folder.with_name("nas-robnet").iterdir()} == {"supernet", "judged", "candidates"}
+    assert {path.name for path in folder.with_name("nas-robnet").iterdir()} == {"supernet-at", "judged", "candidates"}
     assert list((folder.with_name("nas-robnet") / "candidates").iterdir()) == []
     assert search["counts"] | {"drawn": 0, "new": 0} == {"drawn": 0, "new": 0, "limits": 4, "fsp": 2, "fine-tuned": 2}
     kept = [one for one in search["candidates"] if one["after"] is not None]
@@ -130,7 +130,7 @@ def test_another_search_of_the_same_supernet(searched: Path, tmp_path: Path, mon
     card = search_network(dataclasses.replace(TINY, runs=tmp_path / "runs", max_relus=None, sample=sample))
     assert list(card["search"]["counts"]) == ["drawn", "new", "density", "direct", "budget", "limits", "fine-tuned"]
     assert card["search"]["fsp_threshold"] is None and card["search"]["settings"]["budget"] == "large"
-    assert not (tmp_path / "runs" / "digits" / "nas-robnet-unlimited" / "fsp.png").exists()
+    assert not (tmp_path / "runs" / "digits" / "nas-robnet-unlimited-sample" / "fsp.png").exists()
 
 
 def test_another_family(tmp_path: Path) -> None:
@@ -144,17 +144,25 @@ def test_another_family(tmp_path: Path) -> None:
     assert not (tmp_path / "digits" / "nas-proard" / "largest").exists()
 
 
-@pytest.mark.parametrize(("family", "objective"), [("robnet", "at"), ("proard", "rslad"), ("rnas-cl", "rslad")])
-def test_objectives_by_default(family: str, objective: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "method", "objective"),
+    [
+        ("robnet", "sample", "at"),
+        ("proard", "sample", "at"),
+        ("robnet", "evolution", "rslad"),
+        ("rnas-cl", "evolution", "rslad"),
+    ],
+)
+def test_objectives_by_default(family: str, method: str, objective: str, tmp_path: Path) -> None:
     """What a supernet does not depend on is no part of its configuration."""
-    config = dataclasses.replace(TINY, family=family, method="evolution", space=SpaceConfig(), max_relus=None, runs=tmp_path)
+    config = dataclasses.replace(TINY, family=family, method=method, space=SpaceConfig(), max_relus=None, runs=tmp_path)
     experiment = NasExperiment(config)
     assert experiment.objective == objective == experiment.supernet_folder.config["supernet"]["objective"]
     assert [folder.stage for folder in experiment.trained_folders] == (["largest"] if objective == "rslad" else []) + [
-        "supernet"
+        "supernet" if objective == "rslad" else "supernet-at"
     ]
     assert ("largest" in experiment.supernet_folder.config) == (objective == "rslad")
-    assert "sample" not in experiment.folder.config
+    assert ("sample" in experiment.folder.config) == (method == "sample")
 
 
 def test_algorithm_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
