@@ -148,7 +148,6 @@ def test_another_family(tmp_path: Path) -> None:
     ("family", "method", "objective"),
     [
         ("robnet", "sample", "at"),
-        ("proard", "sample", "at"),
         ("robnet", "evolution", "rslad"),
         ("rnas-cl", "evolution", "rslad"),
     ],
