@@ -1,16 +1,13 @@
 """A whole search by ProARD's method, of a tiny ResNet-50 space on 200 digits."""
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import rlnet.nas.experiment
 from rlnet.attacks import AttackConfig
-from rlnet.data import DataConfig, Dataset
+from rlnet.data import DataConfig
 from rlnet.models.specifications import read
 from rlnet.nas import supernet as supernet_stage
 from rlnet.nas.__main__ import search_network
@@ -20,6 +17,8 @@ from rlnet.nas.families import SpaceConfig
 from rlnet.nas.judge import Judge
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.nas.predicted import examples
+
+from .searches import results, search_into
 
 TINY = NasConfig(
     method="nsga2",
@@ -35,44 +34,20 @@ TINY = NasConfig(
     predictor=PredictorConfig(networks=10, epochs=5),
     nsga2=Nsga2Config(population=4, generations=2, finalists=2),
 )
+
 FOLDER = Path("digits") / "nas-proard-40k-nsga2"
-
-
-def without_test_set(*arguments: Any) -> Dataset:
-    return dataclasses.replace(load(*arguments), test=None)
-
-
-load = rlnet.nas.experiment.load
-
-
-@pytest.fixture(autouse=True)
-def no_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No search has a test set that it could read."""
-    monkeypatch.setattr(rlnet.nas.experiment, "load", without_test_set)
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of runs of one search. To be copied, not written to."""
-    runs = tmp_path_factory.mktemp("searched") / "runs"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rlnet.nas.experiment, "load", without_test_set)
-        search_network(dataclasses.replace(TINY, runs=runs))
-    return runs
-
-
-def results(runs: Path) -> tuple[bytes, dict]:
-    """spec.json and the card without what may differ."""
-    card = json.loads((runs / FOLDER / "card.json").read_text())
-    spec = (runs / FOLDER / "spec.json").read_bytes()
-    return spec, {k: v for k, v in card.items() if k not in ("seconds", "command", "commit")}
+    return search_into(tmp_path_factory, TINY)
 
 
 def test_what_a_search_leaves(searched: Path) -> None:
     """Both the predictor's test and what became of its promises are on the card; the best that was judged is found."""
     names = {path.name for path in (searched / FOLDER).iterdir()}
     assert {"config.yaml", "spec.json", "card.json", "search.png", "predictor.png"} <= names
-    _, card = results(searched)
+    _, card = results(searched / FOLDER)
     search, found = card["search"], card["found"]
     assert search["predictor"]["test"]["networks"] == 2 and len(search["finalists"]) == 2
     assert read(searched / FOLDER / "spec.json").plain() == found["specification"]
@@ -103,7 +78,7 @@ def test_a_search_that_was_interrupted(searched: Path, tmp_path: Path, monkeypat
         search_network(dataclasses.replace(TINY, runs=runs))
     search_network(dataclasses.replace(TINY, runs=runs))
     assert len(measured) == len(set(measured)) <= 10 + 2 + 1
-    assert results(runs) == results(searched)
+    assert results(runs / FOLDER) == results(searched / FOLDER)
 
 
 def test_another_limit_judges_finalists_only(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

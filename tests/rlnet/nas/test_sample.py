@@ -1,19 +1,16 @@
 """Whole searches by sampling, of tiny cell-free RobNets on 100 digits, and of another family; the supernet by Algorithm 1."""
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-import rlnet.nas.experiment
 from rlnet.attacks import AttackConfig
 from rlnet.cli import command
-from rlnet.data import DataConfig, Dataset
+from rlnet.data import DataConfig
 from rlnet.models.specifications import read
 from rlnet.nas import supernet as supernet_stage
 from rlnet.nas.__main__ import main, search_network
@@ -24,6 +21,8 @@ from rlnet.nas.limits import Limits
 from rlnet.nas.sample_config import SampleConfig
 from rlnet.training.robust import AdversarialTraining
 from rlnet.training.schedule import TrainConfig
+
+from .searches import results, search_into
 
 TINY = NasConfig(
     family="robnet",
@@ -38,41 +37,18 @@ TINY = NasConfig(
     evolution=EvolutionConfig(calibration_images=16),
     sample=SampleConfig(candidates=4, fsp_kept=0.5, finetune=TrainConfig(epochs=2, batch_size=32)),
 )
+
 FOLDER = Path("digits") / "nas-robnet-9k-sample"
-load = rlnet.nas.experiment.load
-
-
-def without_test_set(*arguments: Any) -> Dataset:
-    return dataclasses.replace(load(*arguments), test=None)
-
-
-@pytest.fixture(autouse=True)
-def no_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No search has a test set that it could read."""
-    monkeypatch.setattr(rlnet.nas.experiment, "load", without_test_set)
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of runs of one search. To be copied, not written to."""
-    runs = tmp_path_factory.mktemp("sampled") / "runs"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rlnet.nas.experiment, "load", without_test_set)
-        search_network(dataclasses.replace(TINY, runs=runs))
-    return runs
-
-
-def results(runs: Path) -> tuple[bytes, dict]:
-    """spec.json and the card without what may differ."""
-    card = json.loads((runs / FOLDER / "card.json").read_text())
-    return (runs / FOLDER / "spec.json").read_bytes(), {
-        k: v for k, v in card.items() if k not in ("seconds", "command", "commit")
-    }
+    return search_into(tmp_path_factory, TINY)
 
 
 def test_what_a_search_leaves(searched: Path) -> None:
     """The found network keeps the limit and is the best of the two that the FSP distance left; there is no largest stage."""
-    spec_text, card = results(searched)
+    spec_text, card = results(searched / FOLDER)
     folder, search = searched / FOLDER, card["search"]
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml",
@@ -119,7 +95,7 @@ def test_a_search_that_was_interrupted(searched: Path, tmp_path: Path, monkeypat
     search_network(experiment.config)
     epochs = [[(epoch, step) for step in range(per_epoch)] for epoch in (0, 1)]
     assert steps == 2 * (epochs[0] + epochs[1]) + epochs[1]
-    assert results(runs) == results(searched)
+    assert results(runs / FOLDER) == results(searched / FOLDER)
 
 
 def test_another_search_of_the_same_supernet(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,9 @@
 """A whole search of a tiny ResNet-50 space on 200 digits, and its parts."""
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +12,7 @@ from torch import nn
 import rlnet.nas.experiment
 from rlnet.attacks import AttackConfig
 from rlnet.config import Config
-from rlnet.data import DataConfig, Dataset
+from rlnet.data import DataConfig
 from rlnet.experiment import Experiment
 from rlnet.models import NetworkConfig, frozen
 from rlnet.models.specification import Specification
@@ -31,6 +29,8 @@ from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.search import Judged, evolve, front, repaired
 from rlnet.progress import bar
 
+from .searches import results, search_into
+
 TINY = NasConfig(
     max_relus="60k",
     device="cpu",
@@ -42,44 +42,21 @@ TINY = NasConfig(
     supernet=SupernetConfig(epochs=2, batch_size=64, validate_every=2),
     evolution=EvolutionConfig(population=3, generations=2, calibration_images=32),
 )
+
 DIGITS = (3, 32, 32)
-
-
-def without_test_set(*arguments: Any) -> Dataset:
-    return dataclasses.replace(load(*arguments), test=None)
-
-
-load = rlnet.nas.experiment.load
-
-
-@pytest.fixture(autouse=True)
-def no_test_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No search has a test set that it could read."""
-    monkeypatch.setattr(rlnet.nas.experiment, "load", without_test_set)
+FOLDER = Path("digits") / "nas-proard-60k"
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of runs of one search. To be copied, not written to."""
-    runs = tmp_path_factory.mktemp("searched") / "runs"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rlnet.nas.experiment, "load", without_test_set)
-        search_network(dataclasses.replace(TINY, runs=runs))
-    return runs
-
-
-def results(runs: Path) -> tuple[bytes, dict]:
-    """spec.json and the card without what may differ."""
-    folder = runs / "digits" / "nas-proard-60k"
-    card = json.loads((folder / "card.json").read_text())
-    return (folder / "spec.json").read_bytes(), {k: v for k, v in card.items() if k not in ("seconds", "command", "commit")}
+    return search_into(tmp_path_factory, TINY)
 
 
 def test_what_a_search_leaves(searched: Path) -> None:
     """The network found keeps the limit, is in the space, and is the best on the card's front; rlnet.finetune takes it."""
     folder = searched / "digits" / "nas-proard-60k"
     assert {path.name for path in folder.iterdir()} == {"config.yaml", "spec.json", "card.json", "search.png", "network.png"}
-    spec, (_, card) = read(folder / "spec.json"), results(searched)
+    spec, (_, card) = read(folder / "spec.json"), results(searched / FOLDER)
     assert make_space("proard", TINY.space).contains(spec) and card["found"]["specification"] == spec.plain()
     assert card["found"]["cost"]["relus"] == Limits(DIGITS, 10).cost(spec).relus <= 60_000 == card["limits"]["relus"]
     assert card["search"]["judged"] == 6 and card["search"]["validation_images"] == 15
@@ -110,7 +87,7 @@ def test_a_search_that_was_interrupted(searched: Path, tmp_path: Path, monkeypat
         search_network(dataclasses.replace(TINY, runs=runs))
     search_network(dataclasses.replace(TINY, runs=runs))
     assert len(measured) == len(set(measured)) == 6 + 1
-    assert results(runs) == results(searched)
+    assert results(runs / FOLDER) == results(searched / FOLDER)
 
 
 def test_training_that_was_interrupted(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +105,7 @@ def test_training_that_was_interrupted(searched: Path, tmp_path: Path, monkeypat
         search_network(config)
     search_network(config)
     assert steps == [(0, 0), (0, 1), (1, 0), (1, 0), (1, 1)]
-    assert results(tmp_path) == results(searched)
+    assert results(tmp_path / FOLDER) == results(searched / FOLDER)
 
 
 def test_another_limit_takes_the_same_supernet(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

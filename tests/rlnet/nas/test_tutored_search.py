@@ -29,6 +29,8 @@ from rlnet.trained import load
 from rlnet.training.schedule import TrainConfig
 from tests.rlnet.nas.test_watched_layers import TinyViT
 
+from .searches import results, search_into
+
 SPACE = InvertedResidualSpace((1, 2), ((4, 3), (6, 5, 4)), stem=4)
 TRAINING = TrainConfig(epochs=2, batch_size=64, schedule="cosine")
 ONCE = dataclasses.replace(TRAINING, epochs=1)
@@ -49,40 +51,30 @@ TINY = NasConfig(
     attack=AttackConfig(steps=1),
     tutor=TUTOR,
 )
+
 FOLDER = Path("digits", "nas-rnas-cl-24k")
-load_data = rlnet.nas.experiment.load
-
-
-def without_test_set(*arguments: Any) -> Dataset:
-    return dataclasses.replace(load_data(*arguments), test=None)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def tiny_space() -> Any:
-    """The family's first space is a small one, and no search has a test set that it could read."""
+    """The family's first space is a small one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FAMILIES["rnas-cl"], "s3", lambda config: SPACE)
-        patch.setattr(rlnet.nas.experiment, "load", without_test_set)
         yield
 
 
 @pytest.fixture(scope="module")
 def searched(tiny_space: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of runs of one search. To be copied, not written to."""
-    runs = tmp_path_factory.mktemp("searched") / "runs"
-    search_network(dataclasses.replace(TINY, runs=runs))
-    return runs
+    return search_into(tmp_path_factory, TINY)
 
 
-def results(runs: Path) -> tuple[Any, ...]:
-    """Found network, tutors, card without what may differ, and all weights."""
+def everything(runs: Path) -> tuple[Any, ...]:
+    """Found network, card without what may differ, tutors, and all weights."""
     folder = runs / FOLDER
-    card = json.loads((folder / "card.json").read_text())
-    card = {name: value for name, value in card.items() if name not in ("seconds", "command", "commit")}
     weights = torch.load(folder / "finetuning" / "best.pt", weights_only=True)["weights"]
     logits = torch.load(folder / "search" / "last.pt", weights_only=True)["objective"]["choices"]
     numbers = {name: tensor.tolist() for name, tensor in (*weights.items(), *logits.items())}
-    return (folder / "spec.json").read_bytes(), (folder / "tutors.json").read_bytes(), card, numbers
+    return *results(folder), (folder / "tutors.json").read_bytes(), numbers
 
 
 def test_what_a_search_leaves(searched: Path) -> None:
@@ -133,7 +125,7 @@ def test_a_run_that_was_interrupted(
     assert (tmp_path / FOLDER / times / "last.pt").exists() and not (tmp_path / FOLDER / "card.json").exists()
     search_network(config)
     assert seen[:2] == [(0, 0), (0, 1)] and seen.count((0, 0)) == 1
-    assert results(tmp_path) == results(searched)
+    assert everything(tmp_path) == everything(searched)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +186,10 @@ def test_a_teacher_of_other_images(searched: Path, tmp_path: Path, monkeypatch: 
     tutor = dataclasses.replace(TUTOR, teacher=teacher)
     config = dataclasses.replace(TINY, runs=tmp_path / "runs", tutor=tutor)
 
+    load_data = rlnet.nas.experiment.load
+
     def of_three_classes(*arguments: Any) -> Dataset:
-        data = without_test_set(*arguments)
+        data = load_data(*arguments)
         images = {n: ImageSet(getattr(data, n).images, getattr(data, n).labels % 3) for n in ("train", "validation")}
         return dataclasses.replace(data, classes=data.classes[:3], **images)
 
