@@ -14,7 +14,7 @@ from rich.table import Table
 
 from rlnet.accuracy import random_part
 from rlnet.card import network_title, provenance
-from rlnet.comparison.attacks import BATCH, references, time_attack
+from rlnet.comparison.attacks import references, time_attack
 from rlnet.comparison.card import check_output, write_card
 from rlnet.comparison.corruptions import ALL, time_corruptions
 from rlnet.config import plain
@@ -40,6 +40,7 @@ class EvaluationBenchmarkConfig:
         authors: compare AutoAttack with its authors' code too.
         also_bf16: also time our attacks while they search in bf16; auto: where the hardware computes in it.
         images: how many test images are attacked.
+        batch_size: of attacked images; each batch gives a ratio.
         corruptions: benchmark (the fifteen), extra, all, none, or their names.
         corrupted_images: how many test images are corrupted, at five severities.
         repeats: how many pairs of corruption runs are timed, after one that warms up.
@@ -53,6 +54,7 @@ class EvaluationBenchmarkConfig:
     authors: bool = True
     also_bf16: bool | Literal["auto"] = "auto"
     images: int = 500
+    batch_size: int = 250
     corruptions: Names = Names(("benchmark",))
     corrupted_images: int = 1000
     repeats: int = 3
@@ -61,7 +63,7 @@ class EvaluationBenchmarkConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("images", "corrupted_images", "repeats"):
+        for name in ("images", "batch_size", "corrupted_images", "repeats"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; a benchmark needs at least 1")
         corruption_names(self.corruptions)
@@ -86,7 +88,7 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     attacked, corrupted = random_part(test, config.images), random_part(test, config.corrupted_images)
     x, labels = (values.to(device) for values in evaluation_batch(attacked, torch.arange(len(attacked))))
     names = corruption_names(config.corruptions)
-    steps = sides * -(-len(x) // BATCH) + len(names) * (config.repeats + 1)
+    steps = sides * -(-len(x) // config.batch_size) + len(names) * (config.repeats + 1)
     card: dict[str, Any] = {
         "kind": "evaluation benchmark",
         "path": str(config.path),
@@ -99,7 +101,18 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     with bar("benchmark", steps) as progress:
         for name in config.attacks:
             found = time_attack(
-                name, network, mode, x, labels, eps, fraction, config.seed, config.authors, bf16, progress.advance
+                name,
+                network,
+                mode,
+                x,
+                labels,
+                eps,
+                fraction,
+                config.seed,
+                config.authors,
+                bf16,
+                config.batch_size,
+                progress.advance,
             )
             ratios = (f"{other['total_ratio']:.2f}x {label}" for label, other in found["references"].items())
             progress.note(f"{name} {', '.join(ratios)}")

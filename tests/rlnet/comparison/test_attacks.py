@@ -27,7 +27,9 @@ def test_both_sides_are_counted_alike(network: ModeNetwork, generator: torch.Gen
     labels = network(x, mode="adversarial").argmax(dim=1)
     labels[::3] = (labels[::3] + 1) % CLASSES
     batches: list[None] = []
-    found = time_attack("fgsm", network, "adversarial", x, labels, EPS, FRACTION, 0, True, True, lambda: batches.append(None))
+    found = time_attack(
+        "fgsm", network, "adversarial", x, labels, EPS, FRACTION, 0, True, True, 250, lambda: batches.append(None)
+    )
     reference, bf16 = (found["references"][name] for name in ("torchattacks", "ours, searching in bf16"))
     assert len(batches) == 6  # two batches on three sides
     assert bf16["robust_accuracy"] == pytest.approx(found["ours"]["robust_accuracy"], abs=3 / 300)
