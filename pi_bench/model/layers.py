@@ -8,7 +8,7 @@ import numpy as np
 
 from pi_bench.model.builder import Builder
 from pi_bench.model.forms import NotUnderstood, Value
-from pi_bench.model.operations import AveragePool, Concat, Conv, Linear, Pad, Shape, Weights
+from pi_bench.model.operations import AveragePool, Channels, Concat, Conv, Linear, Pad, Shape, Weights
 from pi_bench.model.rearrange import Array, Attributes, axes
 
 Input = Value | Array | None
@@ -98,14 +98,31 @@ def pad(node: Any, inputs: Sequence[Input], builder: Builder) -> Value:
     along = axes({}, inputs, 3) or range(4)
     if mode != "constant" or node.attributes.get("value", 0.0) or (value is not None and value.any()):
         raise NotUnderstood("it pads with something else than zeros")
-    sizes = {axis % 4: pads[i :: len(along)] for i, axis in enumerate(along)}
-    if len(pads) != 2 * len(along) or min(pads, default=0) < 0 or any(any(sizes.get(axis, ())) for axis in (0, 1)):
-        raise NotUnderstood("it pads or cuts more than height and width")
-    (top, bottom), (left, right) = sizes.get(2, (0, 0)), sizes.get(3, (0, 0))
+    sizes = {axis % 4: tuple(pads[i :: len(along)]) for i, axis in enumerate(along)}
+    (before, after), (top, bottom), (left, right) = (sizes.get(axis, (0, 0)) for axis in (1, 2, 3))
+    if len(pads) != 2 * len(along) or min(pads, default=0) < 0 or any(sizes.get(0, ())) or before:
+        raise NotUnderstood("it pads or cuts more than height, width, and channels at the end")
+    if after:
+        if any((top, left, bottom, right)):
+            raise NotUnderstood("it pads channels and the map in one")
+        return builder.add(Channels, node.name, (x,), (x.shape[0] + after, *x.shape[1:]), kept=x.shape[0])
     if not any((top, left, bottom, right)):
         return x
     shape = (x.shape[0], x.shape[1] + top + bottom, x.shape[2] + left + right)
     return builder.add(Pad, node.name, (x,), shape, padding=(top, left, bottom, right))
+
+
+def first_channels(node: Any, inputs: Sequence[Input], builder: Builder) -> Value:
+    x = _map(inputs[0])
+    given = [_constant(inputs, position, what) for position, what in ((1, "start"), (2, "end"), (3, "axes"), (4, "step"))]
+    if any(values is not None and np.size(values) != 1 for values in given) or given[1] is None:
+        raise NotUnderstood("it cuts along several axes")
+    start, end, axis, step = (
+        default if v is None else int(np.ravel(v)[0]) for v, default in zip(given, (0, 0, 0, 1), strict=True)
+    )
+    if axis % 4 != 1 or start != 0 or step != 1 or not 0 < end <= x.shape[0]:
+        raise NotUnderstood("it takes other elements than the first channels")
+    return builder.add(Channels, node.name, (x,), (end, *x.shape[1:]), kept=end)
 
 
 def concat(node: Any, inputs: Sequence[Input], builder: Builder) -> Value:
@@ -141,6 +158,7 @@ LAYERS: dict[str, Callable[[Any, Sequence[Input], Builder], Value]] = {
     "GlobalAveragePool": global_average_pool,
     "ReduceMean": reduce_mean,
     "Pad": pad,
+    "Slice": first_channels,
     "Concat": concat,
     "Add": add,
     "Sub": add,

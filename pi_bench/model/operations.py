@@ -137,6 +137,14 @@ class Pad(Operation):
 
 
 @dataclass(frozen=True)
+class Channels(Operation):
+    """The first `kept` channels of a map, and after them zeros, as many as the shape has more."""
+
+    op: ClassVar[str] = "Channels"
+    kept: int = 0
+
+
+@dataclass(frozen=True)
 class Concat(Operation):
     """Values joined along one axis, counted without the batch dimension."""
 
@@ -160,7 +168,9 @@ class Unknown(Operation):
     reason: str = ""
 
 
-OPERATIONS = {kind.__name__: kind for kind in (Conv, Linear, Bias, ReLU, Addition, AveragePool, Pad, Concat, Reshape, Unknown)}
+OPERATIONS = {
+    kind.__name__: kind for kind in (Conv, Linear, Bias, ReLU, Addition, AveragePool, Pad, Channels, Concat, Reshape, Unknown)
+}
 
 
 def _is_shape(shape: Shape) -> bool:

@@ -19,6 +19,7 @@ from pi_bench.model.operations import (
     Addition,
     AveragePool,
     Bias,
+    Channels,
     Concat,
     Conv,
     Linear,
@@ -164,6 +165,8 @@ def _run(operation: Operation, inputs: list[Tensor], weights: Mapping[str, Weigh
         return _pooled(operation, x)
     if isinstance(operation, Pad):
         return _padded(x, operation.padding)
+    if isinstance(operation, Channels):
+        return functional.pad(x[:, : operation.kept], (0, 0, 0, 0, 0, operation.shape[0] - operation.kept))
     if isinstance(operation, Concat):
         return torch.cat(inputs, operation.axis + 1)
     if isinstance(operation, Reshape):

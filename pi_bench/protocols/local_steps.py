@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pi_bench.model.operations import Addition, AveragePool, Bias, Concat, Operation, Pad, Reshape, Shape, Weights
+from pi_bench.model.operations import Addition, AveragePool, Bias, Channels, Concat, Operation, Pad, Reshape, Shape, Weights
 from pi_bench.protocols.fixed_point import encode
 from pi_bench.protocols.parts import Context, Step
 
@@ -57,6 +57,14 @@ class ZeroPad(Step):
         return with_share(x, functional.pad(x.share, self._padding))
 
 
+class FirstChannels(Step):
+    def __init__(self, operation: Channels):
+        self._kept, self._channels = operation.kept, operation.shape[0]
+
+    def run(self, x: "Shares") -> "Shares":
+        return with_share(x, functional.pad(x.share[:, : self._kept], (0, 0, 0, 0, 0, self._channels - self._kept)))
+
+
 class Join(Step):
     def __init__(self, operation: Concat):
         self._axis = operation.axis + 1
@@ -91,6 +99,8 @@ def local_step(operation: Operation, input_shape: Shape, context: Context, weigh
             return Pool(operation, input_shape)
         case Pad():
             return ZeroPad(operation)
+        case Channels():
+            return FirstChannels(operation)
         case Concat():
             return Join(operation)
         case Reshape():

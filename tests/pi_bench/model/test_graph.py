@@ -165,6 +165,12 @@ CASES: dict[str, Case] = {
     "mean, kept": ([node("ReduceMean", "x axes", "y")], {"axes": np.array([2, -1])}, ["AveragePool"]),
     "mean": ([node("ReduceMean", "x axes", "y", keepdims=0)], {"axes": np.array([-2, 3])}, ["AveragePool", "Reshape"]),
     "pad": ([node("Pad", "x pads zero", "y")], {"pads": np.array([0, 0, 1, 2, 0, 0, 3, 0]), "zero": np.float32(0)}, ["Pad"]),
+    "pad channels": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 0, 0, 0, 0, 2, 0, 0])}, ["Channels"]),
+    "first channels": (
+        [node("Slice", "x zero one axis", "y")],
+        {"zero": np.array([0]), "one": np.array([1]), "axis": np.array([1])},
+        ["Channels"],
+    ),
     "pad, axes": ([node("Pad", "x pads _ axes", "y")], {"pads": np.array([1, 2]), "axes": np.array([-1])}, ["Pad"]),
     "concat": (
         [node("Conv", "x w", "a"), node("Concat", "x a x", "y", axis=1)],
@@ -330,7 +336,7 @@ UNKNOWN: dict[str, tuple[Sequence[onnx.NodeProto], Mapping[str, np.ndarray], str
         "something else than zeros",
     ),
     "reflect": ([node("Pad", "x pads", "y", mode="reflect")], {"pads": np.array([0, 0, 1, 1] * 2)}, "else than zeros"),
-    "pad channels": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 1, 0, 0] * 2)}, "more than height and width"),
+    "pad channels": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 1, 0, 0] * 2)}, "channels at the end"),
     "crop": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 0, -1, 0] * 2)}, "pads or cuts"),
     "concat of images": ([node("Concat", "x x", "y", axis=0)], {}, "joins images"),
     "transposed product": ([FLAT, node("Gemm", "f w", "y", transA=1)], {"w": random(1, 5)}, "transposes"),

@@ -12,6 +12,7 @@ from pi_bench.model.operations import (
     Architecture,
     AveragePool,
     Bias,
+    Channels,
     Concat,
     Conv,
     Linear,
@@ -55,7 +56,9 @@ OPERATIONS: tuple[Operation, ...] = (
     conv("depthwise", "shift", 4, (4, 6, 6), kernel=1, groups=4),
     relu("none", "depthwise", (4, 6, 6), 0.0),
     Concat("join", ("none", "some"), (8, 6, 6), axis=0),
-    conv("uneven", "join", 8, (4, 3, 3), stride=(2, 2), padding=(0, 0, 1, 1)),
+    Channels("fewer", ("join",), (5, 6, 6), kept=5),
+    Channels("padded", ("fewer",), (8, 6, 6), kept=5),
+    conv("uneven", "padded", 8, (4, 3, 3), stride=(2, 2), padding=(0, 0, 1, 1)),
     Pad("pad", ("uneven",), (4, 5, 4), padding=(1, 0, 1, 1)),
     AveragePool("inner", ("pad",), (4, 3, 2), kernel=(3, 3), stride=(2, 2), padding=SAME, count_padding=False),
     AveragePool("pool", ("inner",), (4, 1, 1), kernel=(3, 2), stride=(3, 2)),
@@ -103,6 +106,9 @@ def apply(operation: Operation, inputs: list[torch.Tensor]) -> torch.Tensor:
             return x + inputs[1]
         case Concat():
             return torch.cat(inputs, operation.axis + 1)
+        case Channels():
+            kept = x[:, : operation.kept]
+            return torch.cat([kept, torch.zeros(len(x), operation.shape[0] - operation.kept, *operation.shape[1:]).to(x)], 1)
         case Pad():
             top, left, bottom, right = operation.padding
             return functional.pad(x, (left, right, top, bottom))
