@@ -6,6 +6,7 @@ from statistics import median
 
 from pi_bench.report import read_cards
 from pi_bench.results import markdown
+from rlnet.comparison import backbones
 from rlnet.evaluation import shown
 from rlnet.report import cards_table, evaluations
 
@@ -34,10 +35,13 @@ def test_the_speed_of_attacks_is_that_of_the_committed_card():
     """Ratios of whole runs on the same images, beside what each leaves."""
     card = json.loads((ROOT / "results" / "benchmark" / "evaluate.json").read_text())
     pgd, auto = card["attacks"]["pgd-20"], card["attacks"]["autoattack"]
-    full, shipped = (auto["references"][name] for name in ("torchattacks, 100 steps", "torchattacks"))
+    bf16, full, shipped = (
+        auto["references"][name] for name in ("ours, searching in bf16", "torchattacks, 100 steps", "torchattacks")
+    )
     text = " ".join((ROOT / "README.md").read_text().split())
     assert f"PGD-20 {pgd['references']['torchattacks']['total_ratio']:.2f}x" in text
     assert f"AutoAttack {full['total_ratio']:.2f}x" in text
+    assert f"in bf16 {full['total_ratio'] / bf16['total_ratio']:.2f}x, and leaves {bf16['robust_accuracy']:.1%}" in text
     assert f"{shipped['total_ratio']:.2f}x, and leaves {shipped['robust_accuracy']:.1%}" in text
     corrupted = median(card["corruptions"]["ms_per_image"]["all"]["ratio"])
     assert f"75 corruption sets {corrupted:.1f}x" in text
@@ -87,3 +91,12 @@ def test_the_gain_over_the_plain_way_is_that_of_the_committed_cards():
     size = plain["bytes_per_party"] / ours["bytes_per_party"]
     claim = f"{latency:.1f}x less latency on `lan` and {size:.1f}x fewer bytes"
     assert claim in " ".join((ROOT / "README.md").read_text().split())
+
+
+def test_the_backbones_are_those_of_the_committed_cards():
+    """The table in the docs is what `python -m rlnet.report results/backbones/digits` prints last."""
+    text = (ROOT / "docs" / "backbones.md").read_text()
+    start, end = "<!-- backbones: python -m rlnet.report results/backbones/digits -->\n", "<!-- end of backbones -->"
+    found = backbones.read(ROOT / "results" / "backbones" / "digits")
+    assert len(found) == 4
+    assert text[text.index(start) + len(start) : text.index(end)].strip() == backbones.markdown(found)
