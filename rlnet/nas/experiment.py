@@ -104,10 +104,14 @@ class NasExperiment:
         """Of the search."""
         method = "" if self.config.method == "auto" else f"-{self.method}"
         path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}{method}"
-        model = self.limits.latency_model
-        latency = {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": model.plain()}
-        settings = self.settings((*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ()))) | latency
+        settings = self.settings((*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ()))) | self.latency_settings
         return StageFolder(path, settings, {}, stage="nas")
+
+    @property
+    def latency_settings(self) -> dict[str, Any]:
+        """The limit of the predicted latency, and what predicts it: the file's content, not its name."""
+        model = self.limits.latency_model
+        return {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": model.plain()}
 
     def _stage(self, path: Path, keys: tuple[str, ...]) -> StageFolder:
         return StageFolder(path, self.settings(keys), {})

@@ -147,4 +147,4 @@ class TutoredExperiment(NasExperiment):
         if self.named_teacher is not None:
             tutor |= {"teacher": fingerprint(self.named_teacher)}
             del tutor["network"], tutor["teaching"]
-        return self.settings(KEYS) | {"tutor": tutor}
+        return self.settings(KEYS) | self.latency_settings | {"tutor": tutor}

@@ -337,6 +337,11 @@ UNKNOWN: dict[str, tuple[Sequence[onnx.NodeProto], Mapping[str, np.ndarray], str
     ),
     "reflect": ([node("Pad", "x pads", "y", mode="reflect")], {"pads": np.array([0, 0, 1, 1] * 2)}, "else than zeros"),
     "pad channels": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 1, 0, 0] * 2)}, "channels at the end"),
+    "other channels": (
+        [node("Slice", "x one two axis", "y")],
+        {"one": np.array([1]), "two": np.array([2]), "axis": np.array([1])},
+        "other elements than the first channels",
+    ),
     "crop": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 0, -1, 0] * 2)}, "pads or cuts"),
     "concat of images": ([node("Concat", "x x", "y", axis=0)], {}, "joins images"),
     "transposed product": ([FLAT, node("Gemm", "f w", "y", transA=1)], {"w": random(1, 5)}, "transposes"),

@@ -30,6 +30,7 @@ from rlnet.training.schedule import TrainConfig
 from tests.rlnet.nas.test_watched_layers import TinyViT
 
 from .searches import results, search_into
+from .test_latency import GOOD
 
 SPACE = InvertedResidualSpace((1, 2), ((4, 3), (6, 5, 4)), stem=4)
 TRAINING = TrainConfig(epochs=2, batch_size=64, schedule="cosine")
@@ -219,3 +220,14 @@ def test_spaces_are_scaled_by_quarters() -> None:
     assert 4 * limits.cost(quarter.smallest).relus == limits.cost(published.smallest).relus
     with pytest.raises(ValueError, match=r"give 0\.25, 0\.5, 0\.75 or 1"):
         FAMILIES["rnas-cl"]["s5"](SpaceConfig(width=0.3))
+
+
+def test_another_latency_model_is_another_search(tmp_path: Path) -> None:
+    """Of the same limit, and whatever the file is called."""
+    settings = []
+    for ms in (1.0, 2.0):
+        content = {**GOOD, "ms_per": {**GOOD["ms_per"], "relu_layers": ms}}
+        (tmp_path / "model.json").write_text(json.dumps(content))
+        config = dataclasses.replace(TINY, runs=tmp_path, max_latency="90s", latency_model=tmp_path / "model.json")
+        settings.append(TutoredExperiment(config).folder.config)
+    assert settings[0] != settings[1] and settings[0]["max_latency_ms"] == 90_000
