@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional
 
+from rlnet.models.convolution import conv2d
+
 BatchNormKind = Literal["single", "dual", "triple"]
 View = Literal["clean", "augmented", "adversarial"]
 Mode = Literal["normal", "adversarial"]
@@ -142,6 +144,9 @@ class NormedConv2d(nn.Conv2d):
         if self.folded is not None:
             return self._conv_forward(x, *self.folded)
         return self.bn(super().forward(x))
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return conv2d(x, weight, bias, self.stride, self.padding, self.groups)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlnet.models.batch_norm import NormedConv2d
+from rlnet.models.convolution import conv2d
 
 TRANSFORMED = (7, 5, 3)  # kernel sizes from the stored one down; each is a transformed centre of the one before
 
@@ -54,7 +55,7 @@ class ElasticConv2d(NormedConv2d):
         weight = self.active(weight, x.shape[1])
         bias = None if bias is None else bias[: len(weight)]
         groups = x.shape[1] if self.groups > 1 else 1
-        out = F.conv2d(x, weight, bias, self.stride, self.active_kernel // 2, groups=groups)
+        out = conv2d(x, weight, bias, self.stride, self.active_kernel // 2, groups)
         return self.bn(out) if self.folded is None else out
 
 
