@@ -3,11 +3,6 @@
 import json
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -41,14 +36,14 @@ def draw(student_folder: Path) -> list[Path]:
     }
     for name, figure in figures.items():
         write_atomically(student_folder / name, lambda file, figure=figure: figure.savefig(file, format="png", dpi=120))
-        plt.close(figure)
     return [student_folder / name for name in figures]
 
 
 def losses(folders: list[Path]) -> Figure:
     """Every loss term (above) and the validation accuracies (below) by epoch, one column per stage."""
     stages = [folder for folder in folders if (folder / "metrics.jsonl").exists()]
-    figure, axes = plt.subplots(2, len(stages), figsize=(4.2 * len(stages), 6), squeeze=False, layout="constrained")
+    figure = Figure(figsize=(4.2 * len(stages), 6), layout="constrained")
+    axes = figure.subplots(2, len(stages), squeeze=False)
     for column, folder in enumerate(stages):
         history = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         above, below = axes[:, column]
@@ -78,7 +73,8 @@ def relus_by_site(masks: dict[str, Tensor]) -> Figure:
     """How many ReLUs each site keeps, and of how many."""
     totals = [mask.numel() for mask in masks.values()]
     kept = [int(mask.sum()) for mask in masks.values()]
-    figure, axis = plt.subplots(figsize=(8, 0.28 * len(masks) + 1.2), layout="constrained")
+    figure = Figure(figsize=(8, 0.28 * len(masks) + 1.2), layout="constrained")
+    axis = figure.subplots()
     places = range(len(masks))
     axis.barh(places, totals, color="lightgray", label="ReLUs of the teacher")
     axis.barh(places, kept, color="tab:blue", label="kept by the student")
@@ -96,7 +92,8 @@ def mask_maps(masks: dict[str, Tensor]) -> Figure:
     """Where each site keeps its ReLUs: the fraction of its channels that keep a place (H, W)."""
     columns = 6
     rows = -(-len(masks) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.8 * columns, 2.0 * rows), squeeze=False, layout="constrained")
+    figure = Figure(figsize=(1.8 * columns, 2.0 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     image = None
     for axis in axes.flat:
         axis.set_axis_off()
@@ -111,7 +108,8 @@ def mask_maps(masks: dict[str, Tensor]) -> Figure:
 def batch_norm_statistics(network: ModeNetwork) -> Figure:
     """Running mean and variance of every channel of the last batch norm, path by path (RLNet Fig. 2)."""
     name, norm = [(n, m) for n, m in network.named_modules() if isinstance(m, ModeBatchNorm2d)][-1]
-    figure, axis = plt.subplots(figsize=(5.5, 4.5), layout="constrained")
+    figure = Figure(figsize=(5.5, 4.5), layout="constrained")
+    axis = figure.subplots()
     with torch.no_grad():
         for path, batch_norm in norm.paths.items():
             mean, variance = batch_norm.running_mean.numpy(), batch_norm.running_var.numpy()

@@ -5,11 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -52,10 +48,9 @@ def draw(cards: Sequence[Card]) -> Figure:
     protocols = list(dict.fromkeys(card["protocol"] for card in cards))
     columns = min(2, len(networks) + 1)
     rows = -(-(len(networks) + 1) // columns)
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            rows, columns, figsize=(5.4 * columns, 3.3 * rows + 0.8), squeeze=False, layout="constrained"
-        )
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.4 * columns, 3.3 * rows + 0.8), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
         panels = list(axes.flat)
         for axis, of_network in zip(panels, networks, strict=False):
             _latency(axis, of_network, protocols)
@@ -88,11 +83,8 @@ def _rendered(cards: Sequence[Card], kind: str) -> bytes:
     figure = draw(cards)
     buffer = io.BytesIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None} if kind == "svg" else {"Software": None}
-    try:
-        with plt.rc_context(STYLE):
-            figure.savefig(buffer, format=kind, dpi=160, metadata=nothing)
-    finally:
-        plt.close(figure)
+    with rc_context(STYLE):
+        figure.savefig(buffer, format=kind, dpi=160, metadata=nothing)
     return buffer.getvalue()
 
 

@@ -2,11 +2,6 @@
 
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from rlnet.attacks import Pixels
@@ -32,7 +27,8 @@ def corruptions(card: dict[str, Any]) -> Figure:
     """The accuracy under each corruption: a bar from the worst severity to the best, a mark at the mean."""
     modes = card["modes"]
     names = list(next(iter(modes.values()))["corruptions"])
-    figure, axis = plt.subplots(figsize=(8, 0.34 * len(names) * max(1, len(modes) * 0.6) + 1.4), layout="constrained")
+    figure = Figure(figsize=(8, 0.34 * len(names) * max(1, len(modes) * 0.6) + 1.4), layout="constrained")
+    axis = figure.subplots()
     width = 0.8 / len(modes)
     for offset, (mode, found) in enumerate(modes.items()):
         places = [row + width * (offset - (len(modes) - 1) / 2) for row in range(len(names))]
@@ -65,7 +61,8 @@ def attacks(card: dict[str, Any]) -> Figure:
     """Left: the robust accuracy under each attack with its 95% interval. Right: over eps."""
     modes = card["modes"]
     names = list(next(iter(modes.values()))["adversarial"])
-    figure, (bars, curve) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    (bars, curve) = figure.subplots(1, 2)
     extra = (("adaptive", "adaptive"), ("worst case", "worst_case"))
     columns = ["clean", *names, *(label for label, key in extra if any(key in found for found in modes.values()))]
     width = 0.8 / len(modes)
@@ -105,7 +102,8 @@ def attacks(card: dict[str, Any]) -> Figure:
 def switch(card: dict[str, Any]) -> Figure:
     """The fraction of attacked images that the switch sends to the adversarial path over that of clean ones."""
     about = card["switch"]
-    figure, axis = plt.subplots(figsize=(5.2, 5), layout="constrained")
+    figure = Figure(figsize=(5.2, 5), layout="constrained")
+    axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="lightgray", linewidth=1)
     attacks = list(dict.fromkeys(found["attack"] for found in about["made_on"]))
     for found in about["made_on"]:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +18,6 @@ def write(card: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in draw(card).items():
         write_atomically(folder / name, lambda file, figure=figure: figure.savefig(file, format="png", dpi=120))
-        plt.close(figure)
     write_atomically(folder / "card.json", lambda file: file.write(json.dumps(card, indent=2).encode() + b"\n"))
 
 

@@ -3,11 +3,6 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -38,7 +33,8 @@ def network_figure(spec: Specification, cost: Cost, title: str) -> Figure:
     """Above, ReLUs per site; below, a box for each block, as high as its output has channels, with what it is inside."""
     drawn = _placed(parts(spec), cost)
     width = max(LEAST_INCHES, INCHES_PER_SITE * drawn[-1].last + 1.2)
-    figure, (above, below) = plt.subplots(2, 1, figsize=(width, 6.0), sharex=True, height_ratios=(1, 1), layout="constrained")
+    figure = Figure(figsize=(width, 6.0), layout="constrained")
+    (above, below) = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1))
     sizes = list(dict.fromkeys(shape[1:] for one in drawn for _, shape in one.sites))
     colours = {size: COLOURS[i % len(COLOURS)] for i, size in enumerate(sizes)}
     _draw_sites(above, drawn, colours)

@@ -2,11 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from masks.atomic_file import write_atomically
@@ -16,7 +11,8 @@ from rlnet.plots import COLOURS
 
 def search_figure(judged: list[Judged], limit: int | None, title: str) -> Figure:
     """Clean accuracy at the left, adversarial accuracy at the right. judged: the found network first."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharex=True, layout="constrained")
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    axes = figure.subplots(1, 2, sharex=True)
     found, relus = judged[0], [one.cost.relus for one in judged]
     for axis, name in zip(axes, ("clean", "adversarial"), strict=True):
         axis.scatter(relus, [getattr(one, name) for one in judged], s=16, alpha=0.6, color=COLOURS[name], label="judged")
@@ -37,4 +33,3 @@ def search_figure(judged: list[Judged], limit: int | None, title: str) -> Figure
 def write(figure: Figure, path: Path) -> None:
     """Writes a figure, and closes it."""
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
-    plt.close(figure)

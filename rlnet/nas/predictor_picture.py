@@ -2,11 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from rlnet.nas.nsga2 import Candidate
@@ -18,7 +13,8 @@ from rlnet.plots import COLOURS
 
 def predictor_figure(trained: Trained, finals: list[tuple[Candidate, Judged]]) -> Figure:
     """Clean accuracy at the left, adversarial accuracy at the right; on the diagonal both are the same."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
+    axes = figure.subplots(1, 2)
     errors = trained.errors()
     for axis, name, judged, predicted in zip(axes, ACCURACIES, trained.judged.T, trained.predicted.T, strict=True):
         axis.scatter(judged, predicted, s=20, alpha=0.7, color=COLOURS[name], label="held-out networks")

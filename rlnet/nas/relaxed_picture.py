@@ -2,13 +2,9 @@
 
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
@@ -27,7 +23,8 @@ def relaxed_figure(
     """history: of the search, epoch by epoch. limits: by what they limit. widths: logits (n_l,) of each block. outs: the
     channels that these stand for. found: the choice of each block, after the limits were seen to.
     """
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    (left, middle, right) = figure.subplots(1, 3)
     epochs = [metrics["epoch"] for metrics in history]
     validated = [metrics for metrics in history if "clean_accuracy" in metrics]
     left.plot(
@@ -64,7 +61,7 @@ def relaxed_figure(
             colour = "white" if table[choice, block] > 0.6 else "black"
             right.text(block, choice, width, ha="center", va="center", fontsize=8, color=colour)
             if is_found:
-                right.add_patch(plt.Rectangle((block - 0.5, choice - 0.5), 1, 1, fill=False, edgecolor="gold", linewidth=2))
+                right.add_patch(Rectangle((block - 0.5, choice - 0.5), 1, 1, fill=False, edgecolor="gold", linewidth=2))
     right.set(xlabel="block", title="channels of each block; found ones framed")
     right.set_yticks([])
     figure.colorbar(image, ax=right, label="probability")

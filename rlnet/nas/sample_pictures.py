@@ -1,10 +1,5 @@
 """The pictures of RobNet's search: FSP distances beside accuracies (its Fig. 7), robust and other cells (its Fig. 4)."""
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -17,7 +12,8 @@ from rlnet.plots import COLOURS
 
 def fsp_figure(sample: Sample) -> Figure:
     """Over the FSP distance: at the left the gap of clean and adversarial accuracy, at the right adversarial accuracy."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), sharex=True, layout="constrained")
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    (left, right) = figure.subplots(1, 2, sharex=True)
     distances = [one.distance for one in sample.candidates]
     before = [one.before["adversarial_accuracy"] for one in sample.candidates]
     left.scatter(distances, [one.gap for one in sample.candidates], s=18, alpha=0.7, color="tab:gray")
@@ -37,7 +33,8 @@ def fsp_figure(sample: Sample) -> Figure:
 
 def analysis_figure(analysis: Analysis, places: NDArray, accuracies: NDArray) -> Figure:
     """At the left the t-SNE places (n, 2) of the networks, at the right the classifier's weight of each operation and edge."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained", width_ratios=(1, 1.25))
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    (left, right) = figure.subplots(1, 2, width_ratios=(1, 1.25))
     middle = np.setdiff1d(np.arange(analysis.n), np.concatenate([analysis.good, analysis.bad]))
     limits = {"vmin": accuracies.min(), "vmax": accuracies.max(), "cmap": "viridis"}
     for name, marker, part in (("top", "^", analysis.good), ("bottom", "v", analysis.bad), ("between", ".", middle)):

@@ -3,11 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, with or without a screen
-
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -23,9 +18,8 @@ def tutor_figure(tutors: dict[str, str], scores: dict[str, float], title: str) -
     """
     layers, units = list(scores), list(tutors)
     size = (2.4 + 0.3 * len(layers), 4.2 + 0.19 * len(units))
-    figure, axes = plt.subplots(
-        3, 1, figsize=size, sharex=True, layout="constrained", height_ratios=(1, 1, max(1, 0.12 * len(units)))
-    )
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, max(1, 0.12 * len(units))))
     count = Counter(tutors.values())
     robust = set(sorted(layers, key=scores.__getitem__)[:MOST_ROBUST])
     colours = ["tab:green" if layer in robust else "tab:gray" for layer in layers]

@@ -1,6 +1,5 @@
 """What robust cells have in common: a planted rule is recovered, shuffled labels have none; encodings by hand."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -67,4 +66,3 @@ def test_the_picture() -> None:
     left, right = figure.axes[0], figure.axes[1]
     assert sum(len(points.get_offsets()) for points in left.collections) == 24
     assert len(right.patches) == 2 * EDGES
-    plt.close(figure)
