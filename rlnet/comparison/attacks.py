@@ -6,6 +6,7 @@ All attack the same network and the same images, batch by batch in turns, so tha
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from rlnet.accuracy import Hits
 from rlnet.attacks import ROBUST, Classifier, Draws, named, robust_under
-from rlnet.evaluation.paths import open_paths
+from rlnet.evaluation.paths import Paths, open_paths
 from rlnet.models import ModeNetwork
 
 BF16 = "ours, searching in bf16"
@@ -21,6 +22,9 @@ FULL_STEPS = 100  # of APGD, APGD-T and FAB-T in the standard AutoAttack (Croce 
 
 Reference = Callable[[Tensor, Tensor], Tensor]
 """Images (B, C, H, W) and labels (B,) to adversarial images."""
+
+Side = Callable[[Tensor, Tensor, int], Tensor]
+"""Images (B, C, H, W), labels (B,) and the place of the first one to which of them stay right, bool (B,)."""
 
 
 class OneMode(nn.Module):
@@ -75,80 +79,101 @@ def references(
     return {"torchattacks": make[kind]()}
 
 
-def time_attack(
-    name: str,
-    network: ModeNetwork,
-    mode: str,
-    x: Tensor,
-    labels: Tensor,
-    eps: float,
-    step_fraction: float,
-    seed: int,
-    authors: bool,
-    also_bf16: bool,
-    batch_size: int,
-    advance: Callable[[], None],
-) -> dict[str, Any]:
-    """Times an attack on images x (N, C, H, W), ours and other code's; returns part of a card.
+@dataclass(frozen=True)
+class AttackTimer:
+    """Times attacks on one mode of a network, ours and other code's in turns.
 
-    Milliseconds per image of each batch, on a CPU of the process's own time, to which other programs of the machine add
-    nothing; of each reference their ratio to ours; the robust accuracies, each the
-    classifier's word on the finished images; and on how many images ours and a reference differ. Our own search in bf16 is one
-    of the references if `also_bf16`: its ratio is below 1 where it is faster. advance is called after each batch of each.
+    mode: a mode that the network has. eps, step_fraction: radius in [0, 1] pixels, and the length of a step in units of it.
+    batch_size: images per batch; each batch gives a ratio. seed: of random starts. authors: also time the AutoAttack of its
+    authors. also_bf16: also time our attack while it searches in bf16.
     """
-    classes = network(x[:1], mode=mode).shape[1]
-    stages = named(name, step_fraction)
-    with open_paths(network, (mode,), search="bf16" if also_bf16 else "fp32") as paths:
 
-        def searching(search: Classifier | None) -> Callable[[Tensor, Tensor, int], Tensor]:
-            def ours(images: Tensor, truth: Tensor, start: int) -> Tensor:
-                draws = Draws(seed + start, len(images), x.device)
-                return robust_under(paths.by_path[mode], images, truth, stages, eps, draws, search)[1] == ROBUST
+    network: ModeNetwork
+    mode: str
+    eps: float
+    step_fraction: float
+    batch_size: int = 250
+    seed: int = 0
+    authors: bool = True
+    also_bf16: bool = False
 
-            return ours
+    def references(self, name: str, classes: int) -> dict[str, Reference]:
+        """Other code's attack of that name on this mode. Raises ValueError for a name that has none."""
+        model = OneMode(self.network, self.mode).eval()
+        return references(name, model, self.eps, self.step_fraction, classes, self.authors)
 
-        def after(attack: Reference) -> Callable[[Tensor, Tensor, int], Tensor]:
-            def reference(images: Tensor, truth: Tensor, start: int) -> Tensor:
-                torch.manual_seed(seed + start)
-                adversarial = attack(images.contiguous(), truth)
-                with torch.no_grad():
-                    right = [network(batch, mode=mode).argmax(dim=1) == truth for batch in (adversarial, images)]
-                return right[0] & right[1]
+    def sides(self, name: str, classes: int) -> int:
+        """How many attacks are timed under that name."""
+        return 1 + self.also_bf16 + len(self.references(name, classes))
 
-            return reference
+    def time(self, name: str, x: Tensor, labels: Tensor, advance: Callable[[], None]) -> dict[str, Any]:
+        """An attack on images x (N, C, H, W), timed on all sides; part of a card.
 
-        theirs = references(name, OneMode(network, mode).eval(), eps, step_fraction, classes, authors)
-        sides = {"ours": searching(None)} | ({BF16: searching(paths.search(mode))} if also_bf16 else {})
-        sides |= {label: after(attack) for label, attack in theirs.items()}
+        Milliseconds per image of each batch, on a CPU of the process's own time, to which other programs of the machine add
+        nothing; of each reference their ratio to ours; the robust accuracies, each the classifier's word on the finished
+        images; and on how many images ours and a reference differ. Our own search in bf16 is one of the references: its ratio
+        is below 1 where it is faster. advance is called after each batch of each side.
+        """
+        classes = self.network(x[:1], mode=self.mode).shape[1]
+        with open_paths(self.network, (self.mode,), search="bf16" if self.also_bf16 else "fp32") as paths:
+            sides = {"ours": self._ours(name, paths, None)}
+            if self.also_bf16:
+                sides[BF16] = self._ours(name, paths, paths.search(self.mode))
+            sides |= {label: self._after(attack) for label, attack in self.references(name, classes).items()}
+            times, right = self._in_turns(sides, x, labels, advance)
+
+        def of_side(label: str) -> dict[str, Any]:
+            found = Hits(int(right[label].sum()), len(right[label]))
+            return {"ms_per_image": times[label], "robust_accuracy": found.accuracy, "ci95": found.ci95}
+
+        return {
+            "images": len(x),
+            "ours": of_side("ours"),
+            "references": {
+                label: of_side(label)
+                | {
+                    "ratio": [b / a for a, b in zip(times["ours"], times[label], strict=True)],
+                    "total_ratio": sum(times[label]) / sum(times["ours"]),
+                    "only_ours_robust": int((right["ours"] & ~right[label]).sum()),
+                    "only_reference_robust": int((right[label] & ~right["ours"]).sum()),
+                }
+                for label in sides
+                if label != "ours"
+            },
+        }
+
+    def _ours(self, name: str, paths: Paths, search: Classifier | None) -> Side:
+        stages = named(name, self.step_fraction)
+
+        def ours(images: Tensor, labels: Tensor, start: int) -> Tensor:
+            draws = Draws(self.seed + start, len(images), images.device)
+            return robust_under(paths.by_path[self.mode], images, labels, stages, self.eps, draws, search)[1] == ROBUST
+
+        return ours
+
+    def _after(self, attack: Reference) -> Side:
+        def reference(images: Tensor, labels: Tensor, start: int) -> Tensor:
+            torch.manual_seed(self.seed + start)
+            adversarial = attack(images.contiguous(), labels)
+            with torch.no_grad():
+                right = [self.network(batch, mode=self.mode).argmax(dim=1) == labels for batch in (adversarial, images)]
+            return right[0] & right[1]
+
+        return reference
+
+    def _in_turns(
+        self, sides: dict[str, Side], x: Tensor, labels: Tensor, advance: Callable[[], None]
+    ) -> tuple[dict[str, list[float]], dict[str, Tensor]]:
+        """Milliseconds per image of each batch, and which images (N,) stay right, by side; every other batch in reverse."""
         times: dict[str, list[float]] = {label: [] for label in sides}
-        robust: dict[str, list[Tensor]] = {label: [] for label in sides}
+        right: dict[str, list[Tensor]] = {label: [] for label in sides}
         clock = time.process_time if x.device.type == "cpu" else time.perf_counter
-        for number, start in enumerate(range(0, len(x), batch_size)):
-            images = x[start : start + batch_size].contiguous(memory_format=torch.channels_last)
-            truth = labels[start : start + batch_size]
+        for number, start in enumerate(range(0, len(x), self.batch_size)):
+            images = x[start : start + self.batch_size].contiguous(memory_format=torch.channels_last)
+            truth = labels[start : start + self.batch_size]
             for label in list(sides) if number % 2 else reversed(sides):
                 began = clock()
-                robust[label].append(sides[label](images, truth, start).cpu())  # .cpu() waits for the device
+                right[label].append(sides[label](images, truth, start).cpu())  # .cpu() waits for the device
                 times[label].append((clock() - began) * 1e3 / len(images))
                 advance()
-    right = {label: torch.cat(parts) for label, parts in robust.items()}
-
-    def of_side(label: str) -> dict[str, Any]:
-        found = Hits(int(right[label].sum()), len(right[label]))
-        return {"ms_per_image": times[label], "robust_accuracy": found.accuracy, "ci95": found.ci95}
-
-    return {
-        "images": len(x),
-        "ours": of_side("ours"),
-        "references": {
-            label: of_side(label)
-            | {
-                "ratio": [b / a for a, b in zip(times["ours"], times[label], strict=True)],
-                "total_ratio": sum(times[label]) / sum(times["ours"]),
-                "only_ours_robust": int((right["ours"] & ~right[label]).sum()),
-                "only_reference_robust": int((right[label] & ~right["ours"]).sum()),
-            }
-            for label in sides
-            if label != "ours"
-        },
-    }
+        return times, {label: torch.cat(parts) for label, parts in right.items()}

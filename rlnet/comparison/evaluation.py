@@ -14,7 +14,7 @@ from rich.table import Table
 
 from rlnet.accuracy import random_part
 from rlnet.card import network_title, provenance
-from rlnet.comparison.attacks import references, time_attack
+from rlnet.comparison.attacks import AttackTimer
 from rlnet.comparison.card import check_output, write_card
 from rlnet.comparison.corruptions import ALL, time_corruptions
 from rlnet.config import plain
@@ -80,11 +80,10 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     eps, fraction = float(origin.attack.eps), step_fraction(origin.attack)
     compute = resolve(config.device, "auto" if config.also_bf16 == "auto" else "bf16" if config.also_bf16 else "fp32")
     device, bf16 = compute.device, compute.precision == "bf16"
-    sides = sum(
-        1 + bf16 + len(references(name, network, eps, fraction, len(facts.classes), config.authors)) for name in config.attacks
-    )
-    test = load(origin.data, origin.seed).test
     network = network.to(device)
+    timer = AttackTimer(network, mode, eps, fraction, config.batch_size, config.seed, config.authors, bf16)
+    sides = sum(timer.sides(name, len(facts.classes)) for name in config.attacks)
+    test = load(origin.data, origin.seed).test
     attacked, corrupted = random_part(test, config.images), random_part(test, config.corrupted_images)
     x, labels = (values.to(device) for values in evaluation_batch(attacked, torch.arange(len(attacked))))
     names = corruption_names(config.corruptions)
@@ -100,20 +99,7 @@ def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:
     }
     with bar("benchmark", steps) as progress:
         for name in config.attacks:
-            found = time_attack(
-                name,
-                network,
-                mode,
-                x,
-                labels,
-                eps,
-                fraction,
-                config.seed,
-                config.authors,
-                bf16,
-                config.batch_size,
-                progress.advance,
-            )
+            found = timer.time(name, x, labels, progress.advance)
             ratios = (f"{other['total_ratio']:.2f}x {label}" for label, other in found["references"].items())
             progress.note(f"{name} {', '.join(ratios)}")
             card["attacks"][name] = found

@@ -41,7 +41,7 @@ def resolve(device: str, precision: str, local_rank: int = 0) -> Compute:
         chosen = torch.device("cuda", local_rank)
         torch.cuda.set_device(chosen)
         torch.backends.cudnn.benchmark = True
-        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32: by default cuDNN's convolutions round their inputs to 10 bits
+        torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32: cuDNN's convolutions round to 10 bits by default
     else:
         chosen = torch.device("cpu")
     if precision == "auto":

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rlnet.benchmark import main
-from rlnet.comparison.attacks import references, time_attack
+from rlnet.comparison.attacks import AttackTimer, references
 from rlnet.models import ModeNetwork, NetworkConfig
 from rlnet.trained import Facts, to_content
 from rlnet.training import checkpoint
@@ -27,9 +27,8 @@ def test_both_sides_are_counted_alike(network: ModeNetwork, generator: torch.Gen
     labels = network(x, mode="adversarial").argmax(dim=1)
     labels[::3] = (labels[::3] + 1) % CLASSES
     batches: list[None] = []
-    found = time_attack(
-        "fgsm", network, "adversarial", x, labels, EPS, FRACTION, 0, True, True, 250, lambda: batches.append(None)
-    )
+    timer = AttackTimer(network, "adversarial", EPS, FRACTION, also_bf16=True)
+    found = timer.time("fgsm", x, labels, lambda: batches.append(None))
     reference, bf16 = (found["references"][name] for name in ("torchattacks", "ours, searching in bf16"))
     assert len(batches) == 6  # two batches on three sides
     assert bf16["robust_accuracy"] == pytest.approx(found["ours"]["robust_accuracy"], abs=3 / 300)
