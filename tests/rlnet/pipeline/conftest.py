@@ -1,13 +1,8 @@
 """One tiny experiment for all tests of the pipeline: ResNet-18 of width 4, 200 digits, two epochs a stage, seconds in all."""
 
-import contextlib
 import dataclasses
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,32 +128,3 @@ def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes]]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen]]:
-    """Starts `python ARGUMENTS` on one thread, in a process group of its own, which ends with the test at the latest.
-
-    It takes Ctrl-C, also where the tests themselves run in the background, whose processes inherit that they ignore it.
-    """
-    started = []
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def run(*arguments: str) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        started.append(process)
-        return process
-
-    yield run
-    signal.signal(signal.SIGINT, ours)
-    for process in started:
-        with process, contextlib.suppress(ProcessLookupError):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)

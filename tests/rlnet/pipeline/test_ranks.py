@@ -1,7 +1,6 @@
 """Two processes under torchrun, on gloo: they finish, agree with each other, and do what one process does."""
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,18 +14,6 @@ from rlnet.finetune import finetune
 pytestmark = pytest.mark.timeout(300)
 
 SCRIPT = str(Path(__file__).with_name("two_ranks.py"))
-
-
-@pytest.fixture
-def torchrun(start: Callable[..., subprocess.Popen]) -> Callable[..., tuple[int, str, str]]:
-    """Runs a module or script on two ranks; returns the exit code, stdout and stderr."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        process = start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments)
-        out, err = process.communicate(timeout=280)
-        return process.returncode, out, err
-
-    return run
 
 
 def test_gradients_and_statistics_are_those_of_the_joint_batch(
