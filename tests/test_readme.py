@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from statistics import median
 
+import pytest
+
 from pi_bench.report import read_cards
 from pi_bench.results import markdown
 from rlnet.comparison import backbones
@@ -93,10 +95,12 @@ def test_the_gain_over_the_plain_way_is_that_of_the_committed_cards():
     assert claim in " ".join((ROOT / "README.md").read_text().split())
 
 
-def test_the_backbones_are_those_of_the_committed_cards():
-    """The table in the docs is what `python -m rlnet.report results/backbones/digits` prints last."""
+@pytest.mark.parametrize("data", ["digits", "cifar10-subset"])
+def test_the_backbones_are_those_of_the_committed_cards(data: str):
+    """Each table in the docs is what `python -m rlnet.report results/backbones/DATA` prints last."""
     text = (ROOT / "docs" / "backbones.md").read_text()
-    start, end = "<!-- backbones: python -m rlnet.report results/backbones/digits -->\n", "<!-- end of backbones -->"
-    found = backbones.read(ROOT / "results" / "backbones" / "digits")
+    start = f"<!-- backbones: python -m rlnet.report results/backbones/{data} -->\n"
+    found = backbones.read(ROOT / "results" / "backbones" / data)
     assert len(found) == 4
-    assert text[text.index(start) + len(start) : text.index(end)].strip() == backbones.markdown(found)
+    table = text[text.index(start) + len(start) :]
+    assert table[: table.index("<!-- end of backbones -->")].strip() == backbones.markdown(found)

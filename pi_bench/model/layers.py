@@ -8,7 +8,7 @@ import numpy as np
 
 from pi_bench.model.builder import Builder
 from pi_bench.model.forms import NotUnderstood, Value
-from pi_bench.model.operations import AveragePool, Channels, Concat, Conv, Linear, Pad, Shape, Weights
+from pi_bench.model.operations import AveragePool, Concat, Conv, Linear, Pad, Shape, Slice, Weights
 from pi_bench.model.rearrange import Array, Attributes, axes
 
 Input = Value | Array | None
@@ -99,30 +99,32 @@ def pad(node: Any, inputs: Sequence[Input], builder: Builder) -> Value:
     if mode != "constant" or node.attributes.get("value", 0.0) or (value is not None and value.any()):
         raise NotUnderstood("it pads with something else than zeros")
     sizes = {axis % 4: tuple(pads[i :: len(along)]) for i, axis in enumerate(along)}
-    (before, after), (top, bottom), (left, right) = (sizes.get(axis, (0, 0)) for axis in (1, 2, 3))
-    if len(pads) != 2 * len(along) or min(pads, default=0) < 0 or any(sizes.get(0, ())) or before:
-        raise NotUnderstood("it pads or cuts more than height, width, and channels at the end")
-    if after:
-        if any((top, left, bottom, right)):
-            raise NotUnderstood("it pads channels and the map in one")
-        return builder.add(Channels, node.name, (x,), (x.shape[0] + after, *x.shape[1:]), kept=x.shape[0])
-    if not any((top, left, bottom, right)):
+    if len(pads) != 2 * len(along) or min(pads, default=0) < 0 or any(sizes.get(0, ())):
+        raise NotUnderstood("it pads or cuts more than channels, height and width")
+    before, after = zip(*(sizes.get(axis, (0, 0)) for axis in (1, 2, 3)), strict=True)
+    if not any((*before, *after)):
         return x
-    shape = (x.shape[0], x.shape[1] + top + bottom, x.shape[2] + left + right)
-    return builder.add(Pad, node.name, (x,), shape, padding=(top, left, bottom, right))
+    shape = tuple(sum(lengths) for lengths in zip(before, x.shape, after, strict=True))
+    return builder.add(Pad, node.name, (x,), shape, padding=(*before, *after))
 
 
-def first_channels(node: Any, inputs: Sequence[Input], builder: Builder) -> Value:
+def slice_(node: Any, inputs: Sequence[Input], builder: Builder) -> Value:
     x = _map(inputs[0])
     given = [_constant(inputs, position, what) for position, what in ((1, "start"), (2, "end"), (3, "axes"), (4, "step"))]
-    if any(values is not None and np.size(values) != 1 for values in given) or given[1] is None:
-        raise NotUnderstood("it cuts along several axes")
-    start, end, axis, step = (
-        default if v is None else int(np.ravel(v)[0]) for v, default in zip(given, (0, 0, 0, 1), strict=True)
-    )
-    if axis % 4 != 1 or start != 0 or step != 1 or not 0 < end <= x.shape[0]:
-        raise NotUnderstood("it takes other elements than the first channels")
-    return builder.add(Channels, node.name, (x,), (end, *x.shape[1:]), kept=end)
+    if given[0] is None or given[1] is None:
+        raise NotUnderstood("it does not say where it begins and ends")
+    starts, ends, along, steps = (None if values is None else np.ravel(values).tolist() for values in given)
+    along = [axis % 4 for axis in along or range(len(starts))]
+    if len({len(starts), len(ends), len(along), len(set(along))}) != 1 or any(step != 1 for step in steps or ()):
+        raise NotUnderstood("it takes other elements than a block")
+    parts = {axis: slice(start, end).indices((1, *x.shape)[axis]) for axis, start, end in zip(along, starts, ends, strict=True)}
+    if parts.get(0, (0, 1))[:2] != (0, 1):
+        raise NotUnderstood("it takes images")
+    bounds = [parts.get(axis, (0, length))[:2] for axis, length in enumerate(x.shape, 1)]
+    shape = tuple(end - start for start, end in bounds)
+    if min(shape) < 1:
+        raise NotUnderstood("it takes nothing")
+    return x if shape == x.shape else builder.add(Slice, node.name, (x,), shape, start=tuple(start for start, _ in bounds))
 
 
 def concat(node: Any, inputs: Sequence[Input], builder: Builder) -> Value:
@@ -158,7 +160,7 @@ LAYERS: dict[str, Callable[[Any, Sequence[Input], Builder], Value]] = {
     "GlobalAveragePool": global_average_pool,
     "ReduceMean": reduce_mean,
     "Pad": pad,
-    "Slice": first_channels,
+    "Slice": slice_,
     "Concat": concat,
     "Add": add,
     "Sub": add,

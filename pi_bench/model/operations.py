@@ -130,18 +130,23 @@ class AveragePool(Operation):
 
 @dataclass(frozen=True)
 class Pad(Operation):
-    """Zeros around the map: (top, left, bottom, right)."""
+    """Zeros around a map and before and after its channels: how many before (C, H, W), then how many after."""
 
     op: ClassVar[str] = "Pad"
-    padding: Shape = (0, 0, 0, 0)
+    padding: Shape = (0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Channels(Operation):
-    """The first `kept` channels of a map, and after them zeros, as many as the shape has more."""
+class Slice(Operation):
+    """The part of a map that has the operation's shape and begins at `start` (C, H, W)."""
 
-    op: ClassVar[str] = "Channels"
-    kept: int = 0
+    op: ClassVar[str] = "Slice"
+    start: Shape = (0, 0, 0)
+
+    @property
+    def region(self) -> tuple[slice, ...]:
+        """What it takes of maps (B, C, H, W)."""
+        return slice(None), *(slice(start, start + length) for start, length in zip(self.start, self.shape, strict=True))
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ class Unknown(Operation):
 
 
 OPERATIONS = {
-    kind.__name__: kind for kind in (Conv, Linear, Bias, ReLU, Addition, AveragePool, Pad, Channels, Concat, Reshape, Unknown)
+    kind.__name__: kind for kind in (Conv, Linear, Bias, ReLU, Addition, AveragePool, Pad, Slice, Concat, Reshape, Unknown)
 }
 
 

@@ -19,7 +19,6 @@ from pi_bench.model.operations import (
     Addition,
     AveragePool,
     Bias,
-    Channels,
     Concat,
     Conv,
     Linear,
@@ -28,6 +27,7 @@ from pi_bench.model.operations import (
     Pad,
     ReLU,
     Reshape,
+    Slice,
     Weights,
 )
 
@@ -164,9 +164,10 @@ def _run(operation: Operation, inputs: list[Tensor], weights: Mapping[str, Weigh
     if isinstance(operation, AveragePool):
         return _pooled(operation, x)
     if isinstance(operation, Pad):
-        return _padded(x, operation.padding)
-    if isinstance(operation, Channels):
-        return functional.pad(x[:, : operation.kept], (0, 0, 0, 0, 0, operation.shape[0] - operation.kept))
+        front, top, left, back, bottom, right = operation.padding
+        return functional.pad(x, (left, right, top, bottom, front, back))
+    if isinstance(operation, Slice):
+        return x[operation.region]
     if isinstance(operation, Concat):
         return torch.cat(inputs, operation.axis + 1)
     if isinstance(operation, Reshape):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pi_bench.model.operations import Addition, AveragePool, Bias, Channels, Concat, Operation, Pad, Reshape, Shape, Weights
+from pi_bench.model.operations import Addition, AveragePool, Bias, Concat, Operation, Pad, Reshape, Shape, Slice, Weights
 from pi_bench.protocols.fixed_point import encode
 from pi_bench.protocols.parts import Context, Step
 
@@ -50,19 +50,19 @@ class Pool(Step):
 
 class ZeroPad(Step):
     def __init__(self, operation: Pad):
-        top, left, bottom, right = operation.padding
-        self._padding = (left, right, top, bottom)
+        front, top, left, back, bottom, right = operation.padding
+        self._padding = (left, right, top, bottom, front, back)
 
     def run(self, x: "Shares") -> "Shares":
         return with_share(x, functional.pad(x.share, self._padding))
 
 
-class FirstChannels(Step):
-    def __init__(self, operation: Channels):
-        self._kept, self._channels = operation.kept, operation.shape[0]
+class Part(Step):
+    def __init__(self, operation: Slice):
+        self._region = operation.region
 
     def run(self, x: "Shares") -> "Shares":
-        return with_share(x, functional.pad(x.share[:, : self._kept], (0, 0, 0, 0, 0, self._channels - self._kept)))
+        return with_share(x, x.share[self._region])
 
 
 class Join(Step):
@@ -99,8 +99,8 @@ def local_step(operation: Operation, input_shape: Shape, context: Context, weigh
             return Pool(operation, input_shape)
         case Pad():
             return ZeroPad(operation)
-        case Channels():
-            return FirstChannels(operation)
+        case Slice():
+            return Part(operation)
         case Concat():
             return Join(operation)
         case Reshape():

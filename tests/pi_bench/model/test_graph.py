@@ -165,11 +165,21 @@ CASES: dict[str, Case] = {
     "mean, kept": ([node("ReduceMean", "x axes", "y")], {"axes": np.array([2, -1])}, ["AveragePool"]),
     "mean": ([node("ReduceMean", "x axes", "y", keepdims=0)], {"axes": np.array([-2, 3])}, ["AveragePool", "Reshape"]),
     "pad": ([node("Pad", "x pads zero", "y")], {"pads": np.array([0, 0, 1, 2, 0, 0, 3, 0]), "zero": np.float32(0)}, ["Pad"]),
-    "pad channels": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 0, 0, 0, 0, 2, 0, 0])}, ["Channels"]),
+    "pad channels": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 1, 0, 0, 0, 2, 3, 0])}, ["Pad"]),
     "first channels": (
         [node("Slice", "x zero one axis", "y")],
         {"zero": np.array([0]), "one": np.array([1]), "axis": np.array([1])},
-        ["Channels"],
+        ["Slice"],
+    ),
+    "a block": (
+        [node("Slice", "x starts ends axes", "y")],
+        {"starts": np.array([1, -2, 0]), "ends": np.array([2**62, 9, -1]), "axes": np.array([2, -1, 1])},
+        ["Slice"],
+    ),
+    "everything": (
+        [node("Slice", "x starts ends", "a"), node("Relu", "a", "y")],
+        {"starts": np.zeros(4, int), "ends": np.full(4, 99)},
+        ["ReLU"],
     ),
     "pad, axes": ([node("Pad", "x pads _ axes", "y")], {"pads": np.array([1, 2]), "axes": np.array([-1])}, ["Pad"]),
     "concat": (
@@ -336,11 +346,16 @@ UNKNOWN: dict[str, tuple[Sequence[onnx.NodeProto], Mapping[str, np.ndarray], str
         "something else than zeros",
     ),
     "reflect": ([node("Pad", "x pads", "y", mode="reflect")], {"pads": np.array([0, 0, 1, 1] * 2)}, "else than zeros"),
-    "pad channels": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 1, 0, 0] * 2)}, "channels at the end"),
-    "other channels": (
-        [node("Slice", "x one two axis", "y")],
-        {"one": np.array([1]), "two": np.array([2]), "axis": np.array([1])},
-        "other elements than the first channels",
+    "pad images": ([node("Pad", "x pads", "y")], {"pads": np.array([1, 0, 0, 0] * 2)}, "pads or cuts more"),
+    "every other row": (
+        [node("Slice", "x zero many axis step", "y")],
+        {"zero": np.array([0]), "many": np.array([99]), "axis": np.array([2]), "step": np.array([2])},
+        "other elements than a block",
+    ),
+    "nothing": (
+        [node("Slice", "x two two axis", "y")],
+        {"two": np.array([2]), "axis": np.array([2])},
+        "it takes nothing",
     ),
     "crop": ([node("Pad", "x pads", "y")], {"pads": np.array([0, 0, -1, 0] * 2)}, "pads or cuts"),
     "concat of images": ([node("Concat", "x x", "y", axis=0)], {}, "joins images"),

@@ -12,7 +12,6 @@ from pi_bench.model.operations import (
     Architecture,
     AveragePool,
     Bias,
-    Channels,
     Concat,
     Conv,
     Linear,
@@ -21,6 +20,7 @@ from pi_bench.model.operations import (
     Pad,
     ReLU,
     Reshape,
+    Slice,
     Weights,
 )
 from pi_bench.parties.terms import Terms
@@ -56,10 +56,10 @@ OPERATIONS: tuple[Operation, ...] = (
     conv("depthwise", "shift", 4, (4, 6, 6), kernel=1, groups=4),
     relu("none", "depthwise", (4, 6, 6), 0.0),
     Concat("join", ("none", "some"), (8, 6, 6), axis=0),
-    Channels("fewer", ("join",), (5, 6, 6), kept=5),
-    Channels("padded", ("fewer",), (8, 6, 6), kept=5),
+    Slice("fewer", ("join",), (5, 5, 6), start=(2, 1, 0)),
+    Pad("padded", ("fewer",), (8, 6, 6), padding=(1, 0, 0, 2, 1, 0)),
     conv("uneven", "padded", 8, (4, 3, 3), stride=(2, 2), padding=(0, 0, 1, 1)),
-    Pad("pad", ("uneven",), (4, 5, 4), padding=(1, 0, 1, 1)),
+    Pad("pad", ("uneven",), (4, 5, 4), padding=(0, 1, 0, 0, 1, 1)),
     AveragePool("inner", ("pad",), (4, 3, 2), kernel=(3, 3), stride=(2, 2), padding=SAME, count_padding=False),
     AveragePool("pool", ("inner",), (4, 1, 1), kernel=(3, 2), stride=(3, 2)),
     Reshape("flat", ("pool",), (4,)),
@@ -106,12 +106,13 @@ def apply(operation: Operation, inputs: list[torch.Tensor]) -> torch.Tensor:
             return x + inputs[1]
         case Concat():
             return torch.cat(inputs, operation.axis + 1)
-        case Channels():
-            kept = x[:, : operation.kept]
-            return torch.cat([kept, torch.zeros(len(x), operation.shape[0] - operation.kept, *operation.shape[1:]).to(x)], 1)
+        case Slice():
+            return x[:, 2:7, 1:]
         case Pad():
-            top, left, bottom, right = operation.padding
-            return functional.pad(x, (left, right, top, bottom))
+            before, after = operation.padding[:3], operation.padding[3:]
+            result = torch.zeros(len(x), *operation.shape).to(x)
+            result[:, *(slice(b, n - a) for b, n, a in zip(before, operation.shape, after, strict=True))] = x
+            return result
         case AveragePool():
             padding = operation.padding[0]
             return functional.avg_pool2d(

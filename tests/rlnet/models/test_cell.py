@@ -19,6 +19,7 @@ from rlnet.models.cell import CellSpec
 from rlnet.models.cell_wiring import CODES, EDGES
 from rlnet.models.elastic import ELASTIC, activate, copy_part
 from rlnet.models.robnet import LARGE, repeated
+from rlnet.nas.cost import cost
 
 from .cells import CELLS, GAPS, SHAPE, TINY, made, random_spec
 
@@ -75,7 +76,8 @@ def test_stages_end_at_sites(spec: CellSpec) -> None:
 def test_files_for_onnxruntime_and_for_secure_protocols(
     codes: tuple[str, ...], tmp_path: Path, generator: torch.Generator
 ) -> None:
-    network, path = made(repeated(codes, channels=2, cells=2)), tmp_path / "student.onnx"
+    spec = repeated(codes, channels=2, cells=2)
+    network, path = made(spec), tmp_path / "student.onnx"
     images = torch.rand(3, *SHAPE, generator=generator)
     with torch.no_grad():
         expected = [network(images, mode) for mode in ("normal", "adversarial")]
@@ -91,3 +93,5 @@ def test_files_for_onnxruntime_and_for_secure_protocols(
         graph.refuse_unknown(model)
         operations = model.architecture.operations
         assert Counter(operation.size for operation in operations if isinstance(operation, ReLU)) == Counter(relus)
+        convolved = sum(operation.macs for operation in operations if not operation.name.startswith("node_mul"))
+        assert convolved == cost(spec, SHAPE, 5).macs  # a node that nothing reaches is a map times 0

@@ -120,7 +120,7 @@ def test_the_committed_model_agrees_with_what_was_measured() -> None:
     for path in specs:
         card, cost = cards[path.stem], limits.cost(read_specification(path))
         assert [len(cost.sites), cost.relus, cost.layers] == [card[n] for n in ("relu_layers", "relus", "linear_layers")]
-        if path.stem != "cells":  # an `OddConv2d` is run as a 2x2 kernel of which three places are 0
+        if path.stem != "cells":  # was measured when an `OddConv2d` ran as a 2x2 kernel of which three places are 0
             assert cost.macs == card["macs"] and found.predicted_ms(cost) == pytest.approx(card["predicted_ms"])
         assert found.predicted_ms(cost) == pytest.approx(
             card["measured_ms"], rel=content["error"]["fit"]["max_relative"] + 1e-3
