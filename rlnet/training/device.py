@@ -40,7 +40,9 @@ def resolve(device: str, precision: str, local_rank: int = 0) -> Compute:
             raise ValueError("device cuda: this machine or this build of torch has no usable GPU; use --device cpu")
         chosen = torch.device("cuda", local_rank)
         torch.cuda.set_device(chosen)
-        torch.backends.cudnn.benchmark = True
+        # The same numbers every time, and none of the seconds that cuDNN takes to try its algorithms on every new shape: an
+        # attack's batch shrinks with every image that is fooled, and each sub-network of a supernet has shapes of its own.
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
         torch.backends.cudnn.allow_tf32 = False  # fp32 is fp32: cuDNN's convolutions round to 10 bits by default
     else:
         chosen = torch.device("cpu")
