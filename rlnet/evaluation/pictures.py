@@ -62,7 +62,7 @@ def attacks(card: dict[str, Any]) -> Figure:
     modes = card["modes"]
     names = list(next(iter(modes.values()))["adversarial"])
     figure = Figure(figsize=(11, 4.2), layout="constrained")
-    (bars, curve) = figure.subplots(1, 2)
+    bars, curve = figure.subplots(1, 2)
     extra = (("adaptive", "adaptive"), ("worst case", "worst_case"))
     columns = ["clean", *names, *(label for label, key in extra if any(key in found for found in modes.values()))]
     width = 0.8 / len(modes)

@@ -18,7 +18,7 @@ def conv2d(
     """`F.conv2d` of x (B, C, H, W) and weight (O, C / groups, K, K).
 
     oneDNN's weight gradient of a strided 1x1 convolution over few channels, in fp32 and channels last, writes past its
-    workspace: the process crashes, or gradients are wrong (oneDNN issue 6035, seen up to torch 2.14). Where it could be asked
+    workspace: the process crashes, or gradients are wrong (oneDNN issue 6035, seen up to torch 2.15). Where it could be asked
     for one, the pixels that the stride leaves are taken first, which computes the same.
     """
     trained = torch.is_grad_enabled() and weight.requires_grad

@@ -34,7 +34,7 @@ def network_figure(spec: Specification, cost: Cost, title: str) -> Figure:
     drawn = _placed(parts(spec), cost)
     width = max(LEAST_INCHES, INCHES_PER_SITE * drawn[-1].last + 1.2)
     figure = Figure(figsize=(width, 6.0), layout="constrained")
-    (above, below) = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1))
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1))
     sizes = list(dict.fromkeys(shape[1:] for one in drawn for _, shape in one.sites))
     colours = {size: COLOURS[i % len(COLOURS)] for i, size in enumerate(sizes)}
     _draw_sites(above, drawn, colours)

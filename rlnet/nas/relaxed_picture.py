@@ -24,7 +24,7 @@ def relaxed_figure(
     channels that these stand for. found: the choice of each block, after the limits were seen to.
     """
     figure = Figure(figsize=(13, 4.2), layout="constrained")
-    (left, middle, right) = figure.subplots(1, 3)
+    left, middle, right = figure.subplots(1, 3)
     epochs = [metrics["epoch"] for metrics in history]
     validated = [metrics for metrics in history if "clean_accuracy" in metrics]
     left.plot(

@@ -13,7 +13,7 @@ from rlnet.plots import COLOURS
 def fsp_figure(sample: Sample) -> Figure:
     """Over the FSP distance: at the left the gap of clean and adversarial accuracy, at the right adversarial accuracy."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
-    (left, right) = figure.subplots(1, 2, sharex=True)
+    left, right = figure.subplots(1, 2, sharex=True)
     distances = [one.distance for one in sample.candidates]
     before = [one.before["adversarial_accuracy"] for one in sample.candidates]
     left.scatter(distances, [one.gap for one in sample.candidates], s=18, alpha=0.7, color="tab:gray")
@@ -34,7 +34,7 @@ def fsp_figure(sample: Sample) -> Figure:
 def analysis_figure(analysis: Analysis, places: NDArray, accuracies: NDArray) -> Figure:
     """At the left the t-SNE places (n, 2) of the networks, at the right the classifier's weight of each operation and edge."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
-    (left, right) = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
     middle = np.setdiff1d(np.arange(analysis.n), np.concatenate([analysis.good, analysis.bad]))
     limits = {"vmin": accuracies.min(), "vmax": accuracies.max(), "cmap": "viridis"}
     for name, marker, part in (("top", "^", analysis.good), ("bottom", "v", analysis.bad), ("between", ".", middle)):
