@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional
 
-from rlnet.models.convolution import conv2d
+from rlnet.models.convolution import Conv2d
 
 BatchNormKind = Literal["single", "dual", "triple"]
 View = Literal["clean", "augmented", "adversarial"]
@@ -110,7 +110,7 @@ class ModeBatchNorm2d(nn.Module):
         return self.current(x)
 
 
-class NormedConv2d(nn.Conv2d):
+class NormedConv2d(Conv2d):
     """A convolution and the mode-wise batch norm of its output: y = bn(conv(x)).
 
     While the network is `frozen` it is one convolution, with the path's running statistics folded into its weight. groups:
@@ -144,9 +144,6 @@ class NormedConv2d(nn.Conv2d):
         if self.folded is not None:
             return self._conv_forward(x, *self.folded)
         return self.bn(super().forward(x))
-
-    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return conv2d(x, weight, bias, self.stride, self.padding, self.groups)
 
 
 @contextmanager

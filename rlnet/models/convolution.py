@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 CHANNEL_BLOCK = 16  # what oneDNN's kernels take at once, at most
 
@@ -25,3 +25,10 @@ def conv2d(
     if trained and weight.shape[-1] == 1 and stride != (1, 1) and x.shape[1] < CHANNEL_BLOCK and x.device.type == "cpu":
         x, stride = x[:, :, :: stride[0], :: stride[1]], (1, 1)
     return F.conv2d(x, weight, bias, stride, padding, groups=groups)
+
+
+class Conv2d(nn.Conv2d):
+    """`nn.Conv2d` by `conv2d`."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return conv2d(x, weight, bias, self.stride, self.padding, self.groups)

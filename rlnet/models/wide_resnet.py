@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from rlnet.models.batch_norm import BatchNormKind, ModeBatchNorm2d, NormedConv2d
+from rlnet.models.convolution import Conv2d
 from rlnet.models.network import ModeNetwork
 
 STEM_CHANNELS = 16
@@ -19,7 +20,7 @@ class PreActivationBlock(nn.Module):
         self.relu2 = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(c, c, 3, padding=1, bias=False)
         same = stride == 1 and c_in == c
-        self.projection = None if same else nn.Conv2d(c_in, c, 1, stride, bias=False)
+        self.projection = None if same else Conv2d(c_in, c, 1, stride, bias=False)
         for conv in (self.conv2, self.projection):
             if conv is not None:
                 nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")

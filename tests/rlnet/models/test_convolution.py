@@ -27,9 +27,10 @@ def test_gradients_are_those_of_float64(c_in: int, kernel: int, stride: int):
         assert (found - wanted).norm() < 1e-5 * wanted.norm()
 
 
-def test_a_narrow_network_learns_in_fp32():
+@pytest.mark.parametrize("name", ["resnet18", "wrn22-8"])
+def test_a_narrow_network_learns_in_fp32(name: str):
     """Without the detour this crashes: its shortcuts are strided 1x1 convolutions over 4 and 8 channels."""
-    network = build(NetworkConfig(name="resnet18", width=4), 10, (0.5,) * 3, (0.25,) * 3).to(memory_format=torch.channels_last)
+    network = build(NetworkConfig(name=name, width=4), 10, (0.5,) * 3, (0.25,) * 3).to(memory_format=torch.channels_last)
     x = torch.rand(256, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     for _ in range(3):
         network.train()(x, mode="clean").square().mean().backward()
