@@ -31,5 +31,5 @@ def search_figure(judged: list[Judged], limit: int | None, title: str) -> Figure
 
 
 def write(figure: Figure, path: Path) -> None:
-    """Writes a figure, and closes it."""
+    """Writes a figure as PNG, whole or not at all."""
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
