@@ -1,9 +1,10 @@
 """Files that are whole or not there: a reader never sees half of one, whatever stops the writer."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -21,3 +22,9 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_json(path: Path, content: Any, indent: int = 2) -> None:
+    """Writes plain values as JSON, whole or not at all. Raises OSError."""
+    text = json.dumps(content, indent=indent) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))

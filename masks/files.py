@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from masks.atomic_file import write_atomically
+from masks.atomic_file import write_json
 from masks.sites import Masks, Shape
 
 FORMAT, VERSION, REPLACED_BY = "relu-masks", 1, "identity"
@@ -76,8 +76,7 @@ def save_masks(path: str | Path, masks: Mapping[str, Tensor], *, network: str, i
         "sites": sites,
         "sha256": hashlib.sha256(b"".join(packed.values())).hexdigest(),
     }
-    text = json.dumps(document, indent=1) + "\n"
-    write_atomically(Path(path), lambda file: file.write(text.encode()))
+    write_json(Path(path), document, indent=1)
 
 
 def load_masks(path: str | Path, sites: Mapping[str, Shape] | None = None) -> Masks:

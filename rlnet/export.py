@@ -80,7 +80,7 @@ class ExportConfig:
 
     Args:
         mode: which batch-norm path; both gives the file a second input "mode", 0 for normal and 1 for adversarial.
-        output: the file; by default student.onnx beside the checkpoint.
+        output: the file; by default beside the checkpoint, with the name of its folder: student/student.onnx.
         device: where to compute.
     """
 
@@ -92,7 +92,8 @@ class ExportConfig:
 def export_file(path: Path, config: ExportConfig) -> Path:
     """Exports the network of a stage folder or checkpoint; returns the file written."""
     network, facts = load_with_facts(path)
-    output = config.output or find(path).with_name("student.onnx")
+    checkpoint = find(path)
+    output = config.output or checkpoint.with_name(f"{checkpoint.resolve().parent.name}.onnx")
     export(network, facts.image_shape, output, config.mode)
     print(output)
     return output

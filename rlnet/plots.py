@@ -9,19 +9,12 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from masks import get_masks
-from masks.atomic_file import write_atomically
+from rlnet.figures import COLOURS, write_figure
 from rlnet.models import ModeNetwork
 from rlnet.models.batch_norm import ModeBatchNorm2d
 from rlnet.trained import load
 
 STAGES = {"teacher": "stage 1: teacher", "masks": "stage 2: mask search", "student": "stage 3: fine-tuning"}
-COLOURS = {
-    "clean": "tab:blue",
-    "augmented": "tab:green",
-    "adversarial": "tab:red",
-    "shared": "tab:gray",
-    "trades": "tab:purple",
-}
 
 
 def draw(student_folder: Path) -> list[Path]:
@@ -35,7 +28,7 @@ def draw(student_folder: Path) -> list[Path]:
         "batch_norm.png": batch_norm_statistics(network),
     }
     for name, figure in figures.items():
-        write_atomically(student_folder / name, lambda file, figure=figure: figure.savefig(file, format="png", dpi=120))
+        write_figure(figure, student_folder / name)
     return [student_folder / name for name in figures]
 
 

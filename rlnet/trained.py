@@ -11,7 +11,7 @@ import yaml
 from torch import Tensor
 
 from masks import Masks, find_sites, get_masks, linearize
-from masks.atomic_file import write_atomically
+from masks.atomic_file import write_json
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.models import ModeNetwork, NetworkConfig, Switch, build
@@ -107,7 +107,7 @@ def read_switch(folder: Path) -> Switch | None:
 
 def write_switch(folder: Path, about: dict[str, Any]) -> None:
     """Keeps a switch's score and threshold, and how it was calibrated, beside the network's checkpoint."""
-    write_atomically(folder / SWITCH_FILE, lambda file: file.write(json.dumps(about, indent=2).encode() + b"\n"))
+    write_json(folder / SWITCH_FILE, about)
 
 
 @dataclass(frozen=True)

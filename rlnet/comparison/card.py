@@ -1,10 +1,9 @@
 """The card of a benchmark as a file."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from masks.atomic_file import write_atomically
+from masks.atomic_file import write_json
 
 
 def check_output(output: Path | None) -> None:
@@ -16,4 +15,4 @@ def check_output(output: Path | None) -> None:
 def write_card(card: dict[str, Any], output: Path | None) -> None:
     """Writes a card, if it is to be kept."""
     if output is not None:
-        write_atomically(output, lambda file: file.write((json.dumps(card, indent=2) + "\n").encode()))
+        write_json(output, card)

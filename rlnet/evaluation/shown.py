@@ -1,14 +1,14 @@
 """An evaluation's card as tables for a terminal, and as files: card.json and pictures."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from masks.atomic_file import write_atomically
+from masks.atomic_file import write_json
 from rlnet.evaluation.pictures import draw
+from rlnet.figures import write_figure
 
 DOCS = "docs/evaluation.md"
 
@@ -17,8 +17,8 @@ def write(card: dict[str, Any], folder: Path) -> None:
     """Writes the pictures, then card.json, whose presence says that the evaluation is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in draw(card).items():
-        write_atomically(folder / name, lambda file, figure=figure: figure.savefig(file, format="png", dpi=120))
-    write_atomically(folder / "card.json", lambda file: file.write(json.dumps(card, indent=2).encode() + b"\n"))
+        write_figure(figure, folder / name)
+    write_json(folder / "card.json", card)
 
 
 def show(card: dict[str, Any], folder: Path) -> None:

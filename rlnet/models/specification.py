@@ -1,11 +1,10 @@
 """The specification of a searched network: frozen, hashable, the same text for the same network."""
 
-import json
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from masks.atomic_file import write_atomically
+from masks.atomic_file import write_json
 from rlnet.models.batch_norm import BatchNormKind
 from rlnet.models.elastic import STATIC, Layers
 from rlnet.models.network import ModeNetwork
@@ -46,7 +45,7 @@ class Specification:
 
     def save(self, path: Path) -> None:
         """Writes spec.json."""
-        write_atomically(path, lambda file: file.write(json.dumps(self.plain(), indent=1).encode() + b"\n"))
+        write_json(path, self.plain(), indent=1)
 
 
 def _plain(value: Any) -> Any:

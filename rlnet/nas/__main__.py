@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from rlnet.card import provenance
 from rlnet.cli import command
+from rlnet.figures import write_figure
 from rlnet.nas import network_picture, picture
 from rlnet.nas.config import NasConfig
 from rlnet.nas.experiment import NasExperiment
@@ -42,7 +43,7 @@ def search_network(config: NasConfig) -> dict[str, Any]:
                 **findings.pictures,
             }
             for name, figure in pictures.items():
-                picture.write(figure(), folder.path / name)
+                write_figure(figure(), folder.path / name)
         folder.write_card(_card(experiment, findings, time.monotonic() - started))
     card = folder.read_card()
     if distributed.rank() == 0:

@@ -1,12 +1,9 @@
 """The picture of a search: accuracy over ReLUs of all that was judged, the Pareto front, the limit and the network found."""
 
-from pathlib import Path
-
 from matplotlib.figure import Figure
 
-from masks.atomic_file import write_atomically
+from rlnet.figures import COLOURS
 from rlnet.nas.search import Judged, front
-from rlnet.plots import COLOURS
 
 
 def search_figure(judged: list[Judged], limit: int | None, title: str) -> Figure:
@@ -28,8 +25,3 @@ def search_figure(judged: list[Judged], limit: int | None, title: str) -> Figure
         axis.legend(fontsize=7)
     figure.suptitle(title)
     return figure
-
-
-def write(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG, whole or not at all."""
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))

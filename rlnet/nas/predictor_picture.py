@@ -4,11 +4,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from rlnet.figures import COLOURS, write_figure
 from rlnet.nas.nsga2 import Candidate
-from rlnet.nas.picture import write
 from rlnet.nas.predictor import ACCURACIES, Trained
 from rlnet.nas.search import Judged
-from rlnet.plots import COLOURS
 
 
 def predictor_figure(trained: Trained, finals: list[tuple[Candidate, Judged]]) -> Figure:
@@ -33,4 +32,4 @@ def predictor_figure(trained: Trained, finals: list[tuple[Candidate, Judged]]) -
 def draw(trained: Trained, finals: list[tuple[Candidate, Judged]], path: Path) -> None:
     """Writes predictor.png."""
     figure = predictor_figure(trained, finals)
-    write(figure, path)
+    write_figure(figure, path)

@@ -8,8 +8,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
+from rlnet.figures import COLOURS
 from rlnet.nas.space import Genes
-from rlnet.plots import COLOURS
 
 
 def relaxed_figure(

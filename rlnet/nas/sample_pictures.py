@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from rlnet.figures import COLOURS
 from rlnet.models.cell_wiring import DIRECT, EDGES, STATES, WIRES
 from rlnet.nas.analysis import OPERATIONS, Analysis
 from rlnet.nas.sample import Sample
-from rlnet.plots import COLOURS
 
 
 def fsp_figure(sample: Sample) -> Figure:

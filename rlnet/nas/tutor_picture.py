@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rlnet.nas.picture import write
+from rlnet.figures import write_figure
 
 MOST_ROBUST = 5
 
@@ -45,4 +45,4 @@ def tutor_figure(tutors: dict[str, str], scores: dict[str, float], title: str) -
 def draw_tutors(tutors: dict[str, str], scores: dict[str, float], title: str, path: Path) -> None:
     """Writes tutors.png."""
     figure = tutor_figure(tutors, scores, title)
-    write(figure, path)
+    write_figure(figure, path)

@@ -4,14 +4,13 @@ Each leaves a folder; complete stages are reused, an interrupted one goes on. Th
 `python -m rlnet.evaluate runs/digits/nas-rnas-cl-60k/finetuning`.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from matplotlib.figure import Figure
 from torch import nn
 
-from masks.atomic_file import write_atomically
+from masks.atomic_file import write_json
 from rlnet.accuracy import hits
 from rlnet.card import provenance
 from rlnet.models import ModeNetwork, frozen
@@ -180,7 +179,7 @@ def _write_tutors(experiment: TutoredExperiment, teacher: Teacher, genes: Genes,
     units = student_units(experiment.outline(experiment.space.specification(genes)))
     names = {} if tutors is None else by_name(tutors, units, teacher.layers)
     content = {"guidance": config.tutor.guidance, "tutors": names, "robustness": scores}
-    write_atomically(folder / "tutors.json", lambda file: file.write(json.dumps(content, indent=1).encode() + b"\n"))
+    write_json(folder / "tutors.json", content, indent=1)
     if names:
         title = f"{config.family}, {experiment.space_name}: {config.tutor.tutors} tutors"
         draw_tutors(names, scores, title, folder / "tutors.png")

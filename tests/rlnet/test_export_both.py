@@ -143,18 +143,25 @@ def test_weights_are_stored_once(tmp_path: Path) -> None:
     assert weights < one < both < one + 0.1 * weights
 
 
+@pytest.mark.parametrize("stage", ["teacher", "student"])
 def test_the_command(
-    tmp_path: Path, tiny_network: Callable[..., ModeNetwork], generator: torch.Generator, capsys: pytest.CaptureFixture[str]
+    stage: str,
+    tmp_path: Path,
+    tiny_network: Callable[..., ModeNetwork],
+    generator: torch.Generator,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One file, beside the checkpoint or where it is wanted."""
+    """One file, beside the checkpoint and named as its stage, or where it is wanted."""
+    folder = tmp_path / stage
+    folder.mkdir()
     network = tiny_network(keep=0.5)
     facts = Facts(NetworkConfig(width=4), "toy", tuple("abcde"), SHAPE, (0.4,), (0.3,))
-    checkpoint.save(tmp_path / "best.pt", to_content(network, facts))
+    checkpoint.save(folder / "best.pt", to_content(network, facts))
     images = torch.rand(3, *SHAPE, generator=generator)
-    for flags, file in (([], tmp_path / "student.onnx"), (["--output", str(tmp_path / "b.onnx")], tmp_path / "b.onnx")):
-        assert main([str(tmp_path), "--mode", "both", *flags]) == 0
+    for flags, file in (([], folder / f"{stage}.onnx"), (["--output", str(folder / "b.onnx")], folder / "b.onnx")):
+        assert main([str(folder), "--mode", "both", *flags]) == 0
         assert capsys.readouterr().out.split() == [str(file)]
         for number, mode in enumerate(MODES):
             with torch.no_grad():
                 torch.testing.assert_close(run(file, images, number), network(images, mode=mode), rtol=1e-4, atol=1e-4)
-    assert {file.name for file in tmp_path.iterdir()} == {"best.pt", "student.onnx", "b.onnx"}
+    assert {file.name for file in folder.iterdir()} == {"best.pt", f"{stage}.onnx", "b.onnx"}

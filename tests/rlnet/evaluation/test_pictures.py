@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -48,8 +49,8 @@ def test_a_card_has_the_pictures_that_it_has_numbers_for(
 
 
 def test_card_json_comes_last(full_card: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written, write = [], shown.write_atomically
-    monkeypatch.setattr(shown, "write_atomically", lambda path, save: (written.append(path.name), write(path, save)))
+    written, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda source, path: (written.append(path.name), replace(source, path)))
     shown.write(full_card, tmp_path)
     assert written == ["corruptions.png", "attacks.png", "switch.png", "card.json"]
     assert json.loads((tmp_path / "card.json").read_text()) == full_card

@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
+from rlnet.figures import write_figure
 from rlnet.nas.limits import Limits
 from rlnet.nas.network_picture import network_figure
 from rlnet.nas.outline import parts
-from rlnet.nas.picture import write
 from rlnet.nas.proard import MobileNetV3Space, ResNet50Space
 from rlnet.nas.rnas_cl import rnas_cl_space
 from rlnet.nas.robnet import RobNetSpace
@@ -35,7 +35,7 @@ def test_every_site_has_a_bar(name: str, tmp_path: Path) -> None:
     bars = sorted(above.patches, key=lambda bar: bar.get_x())
     assert [bar.get_height() for bar in bars] == [c * h * w for _, (c, h, w) in cost.sites]
     assert [box.get_height() for box in below.patches] == [part.channels for part in parts(spec)]
-    write(figure, tmp_path / "network.png")
+    write_figure(figure, tmp_path / "network.png")
     assert (tmp_path / "network.png").read_bytes().startswith(b"\x89PNG")
 
 

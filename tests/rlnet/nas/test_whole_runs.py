@@ -14,7 +14,7 @@ from .searches import results
 
 pytestmark = pytest.mark.timeout(600)  # most of it starts processes
 
-SCRIPT = str(Path(__file__).with_name("two_ranks.py"))
+SCRIPT = str(Path(__file__).parents[1] / "two_ranks.py")
 FAMILIES = {
     "proard": ("--max-relus=100k", "--evolution.population=2", "--evolution.generations=1"),
     "robnet": ("--max-relus=100k", "--space.cells=3", "--evolution.population=2", "--evolution.generations=1"),
@@ -33,7 +33,7 @@ def flags(family: str, runs: Path) -> list[str]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_on_two_ranks(family: str, tmp_path: Path, torchrun: Callable[..., tuple[int, str, str]]) -> None:
-    code, out, err = torchrun(SCRIPT, *flags(family, tmp_path))
+    code, out, err = torchrun(SCRIPT, "nas", *flags(family, tmp_path))
     assert code == 0, err
     assert (out + err).count("spec.json: ") == 1  # one rank speaks
     assert (tmp_path / "digits" / f"nas-{family}-100k" / "card.json").exists()

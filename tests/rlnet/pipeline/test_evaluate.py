@@ -101,11 +101,9 @@ def test_killed_and_continued(student: Path, start: Callable[..., subprocess.Pop
     assert journal.read_bytes() == after
 
 
-def test_two_ranks_find_what_one_finds(student: Path, start: Callable[..., subprocess.Popen], tmp_path: Path) -> None:
-    arguments = [str(student), *SHORT, "--mode=auto", f"--output={tmp_path / 'two'}"]
-    process = start("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "rlnet.evaluate", *arguments)
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
+def test_two_ranks_find_what_one_finds(student: Path, torchrun: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    code, out, err = torchrun("-m", "rlnet.evaluate", str(student), *SHORT, "--mode=auto", f"--output={tmp_path / 'two'}")
+    assert code == 0, err
     assert out.count("attacked images, shown to each mode") == 1
     assert all((tmp_path / "two" / f"journal-{rank}.jsonl").stat().st_size for rank in (0, 1))
     assert main([str(student), *SHORT, "--mode=auto", f"--output={tmp_path / 'one'}"]) == 0

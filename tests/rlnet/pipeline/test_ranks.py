@@ -13,7 +13,7 @@ from rlnet.finetune import finetune
 
 pytestmark = pytest.mark.timeout(300)
 
-SCRIPT = str(Path(__file__).with_name("two_ranks.py"))
+SCRIPT = str(Path(__file__).parents[1] / "two_ranks.py")
 
 
 def test_gradients_and_statistics_are_those_of_the_joint_batch(
@@ -35,7 +35,7 @@ def test_the_main_job_on_two_ranks(
 ) -> None:
     """Both ranks hold the same after every epoch; the run has one process's files and about its numbers; one rank speaks."""
     short = {name: {"epochs": 1, "batch_size": 128} for name in ("teacher", "search", "finetune")}
-    code, out, err = torchrun(SCRIPT, "whole-run", *flags(tmp_path / "together", **short))
+    code, out, err = torchrun(SCRIPT, "finetune", *flags(tmp_path / "together", **short))
     assert code == 0, err
     assert out.count("partial-ReLU student") == 1
     assert err.count("teacher: epoch 1/1") == 1

@@ -1,4 +1,4 @@
-"""What test_ranks.py runs on two ranks: the first argument says what, the others are the flags of a configuration.
+"""What tests run on two ranks: the first argument says what, the others are the flags of a configuration.
 
 torchrun --nproc-per-node 2 two_ranks.py gradients --network.width 4 ...
 """
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import rlnet.finetune
+import rlnet.nas.__main__
 from masks import linearize, random_mask
 from rlnet.cli import command
 from rlnet.config import Config
@@ -88,23 +89,40 @@ def gradients(flags: list[str]) -> None:
         assert (together[name] - wanted).norm() <= 1e-9 * wanted.norm().clamp(min=1e-6), name
 
 
-def whole_run(flags: list[str]) -> None:
-    """The main job. After each epoch of each stage both ranks hold the same weights, statistics, momenta and masks."""
+def compare_every_epoch(own_part: str, stage: str) -> list[str]:
+    """From now on both ranks must hold the same weights, statistics and momenta at the end of each epoch of each stage.
+
+    own_part: what the objective of a stage, and of no other, holds beside them, and must be the same too. Returns the list of
+    epochs that were compared, by their stage, which grows.
+    """
     save_last, epochs = StageFolder.save_last, []
 
     def compare_and_save(folder: StageFolder, content: dict) -> None:
         assert distributed.world_size() == 2
         momenta = [state["momentum_buffer"] for state in content["optimizer"]["state"].values()]
-        masks = content["objective"].get("masks", {})
-        assert momenta and bool(masks) == (folder.stage == "masks")
-        assert distributed.all_agree([*content["network"].values(), *momenta, *masks.values()]), folder.stage
+        own = content["objective"].get(own_part, {})
+        assert momenta and bool(own) == (folder.stage == stage)
+        assert distributed.all_agree([*content["network"].values(), *momenta, *own.values()]), folder.stage
         epochs.append(folder.stage)
         save_last(folder, content)
 
     StageFolder.save_last = compare_and_save
+    return epochs
+
+
+def finetune(flags: list[str]) -> None:
+    """The main job."""
+    epochs = compare_every_epoch("masks", stage="masks")
     assert rlnet.finetune.main(flags) == 0
     assert epochs == ["teacher", "masks", "student"]
 
 
+def nas(flags: list[str]) -> None:
+    """A search; what is left of it is looked at by the test."""
+    epochs = compare_every_epoch("choices", stage="search")
+    assert rlnet.nas.__main__.main(flags) == 0
+    assert epochs
+
+
 if __name__ == "__main__":
-    {"gradients": gradients, "whole-run": whole_run}[sys.argv[1]](sys.argv[2:])
+    {"gradients": gradients, "finetune": finetune, "nas": nas}[sys.argv[1]](sys.argv[2:])
