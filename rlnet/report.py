@@ -13,7 +13,7 @@ from rich.table import Table
 
 from rlnet.card import network_title, read_card
 from rlnet.cli import command
-from rlnet.comparison import backbones
+from rlnet.comparison import backbones, searches
 from rlnet.evaluation import shown
 from rlnet.plots import draw
 
@@ -103,6 +103,9 @@ def report(path: Path, config: ReportConfig) -> None:
             print("\n" + shown.markdown(found))
         if compared := backbones.read(path):
             print("\n" + backbones.markdown(compared))
+        return
+    if found := searches.read(path):
+        print(searches.markdown(found))
         return
     card = read_card(path / "card.json") if (path / "card.json").exists() else {}
     if card.get("kind") == "evaluation":

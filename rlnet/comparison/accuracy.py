@@ -5,15 +5,13 @@ only the arithmetic of the steps differs.
 """
 
 import copy
-import statistics
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from scipy.special import stdtrit
-
 from masks import linearize
+from rlnet.comparison.intervals import mean_interval
 from rlnet.config import Config, EvaluationConfig, SearchConfig, plain
 from rlnet.experiment import Experiment
 from rlnet.mask_search import allocate, random_masks
@@ -65,13 +63,6 @@ def train_student(side: Side, experiment: Experiment, folder: Path) -> dict[str,
         train("student", side.student(student, teacher, views, distillation, beta=distillation.beta), config.finetune)
     accuracy, _ = experiment.evaluate(student, f"{side.name} test")
     return {"CA": accuracy["clean"], "AdvA": next(iter(accuracy["adversarial"].values()))}
-
-
-def mean_interval(differences: list[float]) -> tuple[float, float, float]:
-    """The mean of paired differences and its 95% interval by Student's t."""
-    n, mean = len(differences), statistics.mean(differences)
-    half = float(stdtrit(n - 1, 0.975)) * statistics.stdev(differences) / n**0.5
-    return mean, mean - half, mean + half
 
 
 def _check(config: Config) -> None:

@@ -4,7 +4,8 @@
     python -m rlnet.finetune --network runs/digits/nas-proard-100k/spec.json --relu-budget 20k
 
 1. What the method needs is trained, once for all limits (`rlnet.nas.supernet`). 2. The method judges networks on held-out
-images (`rlnet.nas.methods`). 3. The best is left as spec.json, with a card and pictures of the search.
+images (`rlnet.nas.methods`). 3. The best is left as spec.json, with a card, a table of all that was judged, and pictures of
+the search.
 """
 
 import sys
@@ -19,6 +20,7 @@ from rlnet.figures import write_figure
 from rlnet.nas import network_picture, picture
 from rlnet.nas.config import NasConfig
 from rlnet.nas.experiment import NasExperiment
+from rlnet.nas.judged_table import write_judged
 from rlnet.nas.limits import Limits
 from rlnet.nas.methods import METHODS, Findings, experiment_of
 from rlnet.nas.search import Judged, front
@@ -36,6 +38,7 @@ def search_network(config: NasConfig) -> dict[str, Any]:
         if distributed.rank() == 0:
             judged = findings.judged
             judged[0].spec.save(folder.path / "spec.json")
+            write_judged(judged, experiment.limits, folder.path / "judged.csv")
             title = f"{config.family}, {experiment.space_name}: {len(judged)} networks judged"
             pictures = {
                 "search.png": lambda: picture.search_figure(judged, experiment.limits.relus, title),

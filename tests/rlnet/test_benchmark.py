@@ -14,7 +14,7 @@ from torch import Tensor
 from masks import PartialReLU, get_masks
 from rlnet.attacks import AttackConfig
 from rlnet.benchmark import main
-from rlnet.comparison.accuracy import mean_interval
+from rlnet.comparison.intervals import mean_interval
 from rlnet.comparison.steps import Site, StepsConfig, Task, interleaved, saved_bytes
 from rlnet.data.batches import Batch
 from rlnet.models import NetworkConfig

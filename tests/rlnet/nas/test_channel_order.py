@@ -21,6 +21,8 @@ from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.families import SpaceConfig
 from rlnet.nas.proard import ALL, MobileNetV3Space, ProgressiveSpace, ResNet50Space
 
+from .searches import interrupt
+
 SPACES = {
     "resnet50": ResNet50Space(8, 2),
     "mbv3": MobileNetV3Space("relu", 0.1, 2),
@@ -136,22 +138,16 @@ def test_when_channels_are_sorted(tmp_path: Path) -> None:
 
 def test_a_resumed_training_does_not_sort_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted in the epoch of the second sorting: the weights are those of a training that was not."""
-    sortings, draws, draw = [], [], supernet_stage.draw
+    sortings = []
 
     def noted(*arguments: object) -> None:
         sortings.append(1)
         sort_channels(*arguments)
 
-    def interrupted(found: NasExperiment, epoch: int, place: int) -> nn.Module:
-        draws.append((epoch, place))
-        if draws.count((2, 0)) == 1 and (epoch, place) == (2, 0):
-            raise KeyboardInterrupt
-        return draw(found, epoch, place)
-
     monkeypatch.setattr(supernet_stage, "sort_channels", noted)
     whole = supernet_stage.run(experiment(tmp_path / "whole", 3)).state_dict()
     assert len(sortings) == 2
-    monkeypatch.setattr(supernet_stage, "draw", interrupted)
+    interrupt(monkeypatch, supernet_stage, "draw", lambda _, *place: place == (2, 0))
     with pytest.raises(KeyboardInterrupt):
         supernet_stage.run(experiment(tmp_path / "resumed", 3))
     resumed = supernet_stage.run(experiment(tmp_path / "resumed", 3)).state_dict()

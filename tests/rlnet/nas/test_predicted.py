@@ -18,7 +18,7 @@ from rlnet.nas.judge import Judge
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.nas.predicted import examples
 
-from .searches import results, search_into
+from .searches import interrupt, results, search_interrupted, search_into, without_search
 
 TINY = NasConfig(
     method="nsga2",
@@ -60,25 +60,12 @@ def test_what_a_search_leaves(searched: Path) -> None:
 
 def test_a_search_that_was_interrupted(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the predictor's networks were judged: none of them is judged twice, and the same is found."""
-    runs = tmp_path / "runs"
-    shutil.copytree(searched, runs)
-    shutil.rmtree(runs / FOLDER)
-    shutil.rmtree(runs / "digits" / "nas-proard" / "judged")
-    measured, measure = [], Judge.measure
-
-    def counted(judge: Judge, spec: object) -> dict[str, float]:
-        if len(measured) == 7 and None not in measured:
-            measured.append(None)
-            raise KeyboardInterrupt
-        measured.append(spec)
-        return measure(judge, spec)
-
-    monkeypatch.setattr(Judge, "measure", counted)
-    with pytest.raises(KeyboardInterrupt):
-        search_network(dataclasses.replace(TINY, runs=runs))
-    search_network(dataclasses.replace(TINY, runs=runs))
-    assert len(measured) == len(set(measured)) <= 10 + 2 + 1
-    assert results(runs / FOLDER) == results(searched / FOLDER)
+    without_search(searched, tmp_path / "runs", FOLDER)
+    measured = interrupt(monkeypatch, Judge, "measure", lambda *_: len(measured) == 8)
+    search_interrupted(dataclasses.replace(TINY, runs=tmp_path / "runs"))
+    specs = [spec for _, spec in measured]
+    assert specs[7] == specs[8] and len(set(specs)) == len(specs) - 1 <= 10 + 2
+    assert results(tmp_path / "runs" / FOLDER) == results(searched / FOLDER)
 
 
 def test_another_limit_judges_finalists_only(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

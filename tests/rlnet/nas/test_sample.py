@@ -22,7 +22,7 @@ from rlnet.nas.sample_config import SampleConfig
 from rlnet.training.robust import AdversarialTraining
 from rlnet.training.schedule import TrainConfig
 
-from .searches import results, search_into
+from .searches import interrupt, results, search_interrupted, search_into, without_search
 
 TINY = NasConfig(
     family="robnet",
@@ -56,6 +56,7 @@ def test_what_a_search_leaves(searched: Path) -> None:
         "card.json",
         "search.png",
         "network.png",
+        "judged.csv",
         "fsp.png",
     }
     assert {path.name for path in folder.with_name("nas-robnet").iterdir()} == {"supernet-at", "judged", "candidates"}
@@ -75,27 +76,14 @@ def test_what_a_search_leaves(searched: Path) -> None:
 
 def test_a_search_that_was_interrupted(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the second epoch of the second candidate: nothing before that is done again, and the numbers are the same."""
-    runs = tmp_path / "runs"
-    shutil.copytree(searched, runs)
-    shutil.rmtree(runs / FOLDER)
-    shutil.rmtree(runs / "digits" / "nas-robnet" / "judged")
-    steps, terms = [], AdversarialTraining.terms
-
-    def interrupted(objective: AdversarialTraining, batch: object, epoch: int, step: int) -> dict[str, Tensor]:
-        steps.append((epoch, step))
-        if len(steps) == 4 * per_epoch:
-            raise KeyboardInterrupt
-        return terms(objective, batch, epoch, step)
-
-    experiment = NasExperiment(dataclasses.replace(TINY, runs=runs))
+    without_search(searched, tmp_path / "runs", FOLDER)
+    experiment = NasExperiment(dataclasses.replace(TINY, runs=tmp_path / "runs"))
     per_epoch = experiment.batches(TINY.sample.finetune).steps_per_epoch
-    monkeypatch.setattr(AdversarialTraining, "terms", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        search_network(experiment.config)
-    search_network(experiment.config)
-    epochs = [[(epoch, step) for step in range(per_epoch)] for epoch in (0, 1)]
-    assert steps == 2 * (epochs[0] + epochs[1]) + epochs[1]
-    assert results(runs / FOLDER) == results(searched / FOLDER)
+    steps = interrupt(monkeypatch, AdversarialTraining, "terms", lambda *_: len(steps) == 4 * per_epoch)
+    search_interrupted(experiment.config)
+    epochs = [[[epoch, step] for step in range(per_epoch)] for epoch in (0, 1)]
+    assert [place for _, _, *place in steps] == 2 * (epochs[0] + epochs[1]) + epochs[1]
+    assert results(tmp_path / "runs" / FOLDER) == results(searched / FOLDER)
 
 
 def test_another_search_of_the_same_supernet(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,13 +23,14 @@ from rlnet.nas.config import EvolutionConfig, LargestConfig, NasConfig, Supernet
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.families import SpaceConfig, make_space
 from rlnet.nas.judge import Judge, calibrate
+from rlnet.nas.judged_table import read_judged
 from rlnet.nas.limits import Limits, parse_limit
 from rlnet.nas.proard import PHASES, ResNet50Space
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.search import Judged, evolve, front, repaired
 from rlnet.progress import bar
 
-from .searches import results, search_into
+from .searches import interrupt, results, search_interrupted, search_into, without_search
 
 TINY = NasConfig(
     max_relus="60k",
@@ -55,13 +56,18 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_a_search_leaves(searched: Path) -> None:
     """The network found keeps the limit, is in the space, and is the best on the card's front; rlnet.finetune takes it."""
     folder = searched / "digits" / "nas-proard-60k"
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "spec.json", "card.json", "search.png", "network.png"}
+    files = {"config.yaml", "spec.json", "card.json", "judged.csv", "search.png", "network.png"}
+    assert {path.name for path in folder.iterdir()} == files
     spec, (_, card) = read(folder / "spec.json"), results(searched / FOLDER)
     assert make_space("proard", TINY.space).contains(spec) and card["found"]["specification"] == spec.plain()
     assert card["found"]["cost"]["relus"] == Limits(DIGITS, 10).cost(spec).relus <= 60_000 == card["limits"]["relus"]
     assert card["search"]["judged"] == 6 and card["search"]["validation_images"] == 15
     relus = [one["cost"]["relus"] for one in card["search"]["front"]]
     assert relus == sorted(relus) and max(relus) == card["found"]["cost"]["relus"]
+    judged, space = read_judged(folder / "judged.csv"), make_space("proard", TINY.space)
+    assert len(judged) == 6 and judged[0]["relus"] == str(max(relus))
+    for row in judged:
+        assert Limits(DIGITS, 10).cost(space.specification(tuple(map(int, row["genes"].split("-"))))).macs == int(row["macs"])
     network = NetworkConfig(str(folder / "spec.json"))
     config = Config(relu_budget="20k", runs=searched, name="found", data=TINY.data, network=network)
     assert sum(Experiment(config).capacities) == card["found"]["cost"]["relus"]
@@ -69,42 +75,19 @@ def test_what_a_search_leaves(searched: Path) -> None:
 
 def test_a_search_that_was_interrupted(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It judges nothing twice, and finds what the other one found."""
-    runs = tmp_path / "runs"
-    shutil.copytree(searched, runs)
-    shutil.rmtree(runs / "digits" / "nas-proard-60k")
-    shutil.rmtree(runs / "digits" / "nas-proard" / "judged")
-    measured, measure = [], Judge.measure
-
-    def counted(judge: Judge, spec: object) -> dict[str, float]:
-        if len(measured) == 4 and None not in measured:
-            measured.append(None)
-            raise KeyboardInterrupt
-        measured.append(spec)
-        return measure(judge, spec)
-
-    monkeypatch.setattr(Judge, "measure", counted)
-    with pytest.raises(KeyboardInterrupt):
-        search_network(dataclasses.replace(TINY, runs=runs))
-    search_network(dataclasses.replace(TINY, runs=runs))
-    assert len(measured) == len(set(measured)) == 6 + 1
-    assert results(runs / FOLDER) == results(searched / FOLDER)
+    without_search(searched, tmp_path / "runs", FOLDER)
+    measured = interrupt(monkeypatch, Judge, "measure", lambda *_: len(measured) == 5)
+    search_interrupted(dataclasses.replace(TINY, runs=tmp_path / "runs"))
+    specs = [spec for _, spec in measured]
+    assert specs[4] == specs[5] and len(set(specs)) == len(specs) - 1 == 6
+    assert results(tmp_path / "runs" / FOLDER) == results(searched / FOLDER)
 
 
 def test_training_that_was_interrupted(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the second epoch of the supernet."""
-    config, draw, steps = dataclasses.replace(TINY, runs=tmp_path), supernet_stage.draw, []
-
-    def interrupted(experiment: NasExperiment, epoch: int, step: int) -> nn.Module:
-        steps.append((epoch, step))
-        if steps.count((1, 0)) == 1 and (epoch, step) == (1, 0):
-            raise KeyboardInterrupt
-        return draw(experiment, epoch, step)
-
-    monkeypatch.setattr(supernet_stage, "draw", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        search_network(config)
-    search_network(config)
-    assert steps == [(0, 0), (0, 1), (1, 0), (1, 0), (1, 1)]
+    draws = interrupt(monkeypatch, supernet_stage, "draw", lambda _, *place: place == (1, 0))
+    search_interrupted(dataclasses.replace(TINY, runs=tmp_path))
+    assert [place for _, *place in draws] == [[0, 0], [0, 1], [1, 0], [1, 0], [1, 1]]
     assert results(tmp_path / FOLDER) == results(searched / FOLDER)
 
 

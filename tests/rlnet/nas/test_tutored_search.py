@@ -29,7 +29,7 @@ from rlnet.trained import load
 from rlnet.training.schedule import TrainConfig
 from tests.rlnet.nas.test_watched_layers import TinyViT
 
-from .searches import results, search_into
+from .searches import interrupt, results, search_interrupted, search_into
 from .test_latency import GOOD
 
 SPACE = InvertedResidualSpace((1, 2), ((4, 3), (6, 5, 4)), stem=4)
@@ -81,7 +81,7 @@ def everything(runs: Path) -> tuple[Any, ...]:
 def test_what_a_search_leaves(searched: Path) -> None:
     folder = searched / FOLDER
     assert {path.name for path in folder.iterdir()} == {
-        *("config.yaml", "spec.json", "card.json", "tutors.json", "search.png", "network.png", "tutors.png"),
+        *("config.yaml", "spec.json", "card.json", "judged.csv", "tutors.json", "search.png", "network.png", "tutors.png"),
         *("search", "training", "finetuning"),
     }
     spec, card = read(folder / "spec.json"), json.loads((folder / "card.json").read_text())
@@ -112,20 +112,10 @@ def test_a_run_that_was_interrupted(
     config = dataclasses.replace(TINY, runs=tmp_path)
     shutil.copytree(searched / "digits" / "nas-rnas-cl", tmp_path / "digits" / "nas-rnas-cl")
     kind = {"search": rlnet.nas.relaxed_search.RelaxedObjective, "finetuning": AdversarialObjective}[times]
-    terms, seen = kind.terms, []
-
-    def interrupted(objective: Any, batch: Any, epoch: int, step: int) -> Any:
-        seen.append((epoch, step))
-        if (epoch, step) == at and seen.count(at) == 1:
-            raise KeyboardInterrupt
-        return terms(objective, batch, epoch, step)
-
-    monkeypatch.setattr(kind, "terms", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        search_network(config)
-    assert (tmp_path / FOLDER / times / "last.pt").exists() and not (tmp_path / FOLDER / "card.json").exists()
-    search_network(config)
-    assert seen[:2] == [(0, 0), (0, 1)] and seen.count((0, 0)) == 1
+    steps = interrupt(monkeypatch, kind, "terms", lambda _, batch, *place: tuple(place) == at)
+    search_interrupted(config)
+    places = [tuple(place) for _, _, *place in steps]
+    assert places[:2] == [(0, 0), (0, 1)] and places.count((0, 0)) == 1 and places.count((1, 0)) == 2
     assert everything(tmp_path) == everything(searched)
 
 
