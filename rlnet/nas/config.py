@@ -1,6 +1,6 @@
 """The configuration of an architecture search: what `python -m rlnet.nas` takes as flags and YAML."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,7 @@ from rlnet.data import DataConfig
 from rlnet.nas.families import SpaceConfig, space_name
 from rlnet.nas.limits import parse_latency, parse_limit
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
+from rlnet.nas.phases import span_of
 from rlnet.nas.sample_config import SampleConfig
 from rlnet.nas.tutor_config import TutorConfig
 from rlnet.training.robust import ObjectiveConfig
@@ -47,8 +48,8 @@ class SupernetConfig(TrainConfig):
         objective: what trains the sub-network of a step. rslad: distillation from the largest network, as ProARD; at:
             adversarial training from random weights, as RobNet, without a largest network; auto: at for method sample, else
             rslad.
-        sampling: which sub-network a step trains. progressive: first large ones, from phase to phase (of equally many epochs)
-            smaller ones too, as ProARD; random: any, as RobNet; auto: progressive where the space has phases.
+        sampling: which sub-network a step trains. progressive: first large ones, from phase to phase smaller ones too, as
+            ProARD; the schedule begins anew in each phase; random: any, as RobNet; auto: progressive where there are phases.
         sort_channels: of progressive sampling: when the blocks begin to become narrower inside, their most important channels
             come first.
     """
@@ -56,6 +57,15 @@ class SupernetConfig(TrainConfig):
     sampling: Literal["auto", "progressive", "random"] = "auto"
     sort_channels: bool = True
     objective: Literal["auto", "at", "rslad"] = "auto"
+
+    def learning_rate(self, epoch: float) -> float:
+        """As of any training; of progressive sampling, as of a training for each phase, the first one alone with a warm-up."""
+        if self.sampling != "progressive":
+            return super().learning_rate(epoch)
+        _, epochs = span_of(int(epoch), self.epochs)
+        warmup = self.warmup_epochs if epochs[0] == 0 else 0.0
+        one = replace(self, sampling="random", epochs=len(epochs), warmup_epochs=warmup)
+        return one.learning_rate(epoch - epochs[0])
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 The supernet knows nothing of the limits: runs/<experiment>/nas-<family>/{largest,supernet} serve all searches of the family.
 """
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class NasExperiment:
         self.space_name = space_name(config.family, config.space)
         self.method = method_of(config)
         self.sampling = self._sampling()
+        self.supernet_training = replace(config.supernet, sampling=self.sampling)
         self.objective = config.supernet.objective
         if self.objective == "auto":
             self.objective = "at" if self.method == "sample" else "rslad"
@@ -66,7 +68,7 @@ class NasExperiment:
     def trainings(self) -> tuple[TrainConfig, ...]:
         """Those of all stages."""
         own = (self.config.sample.finetune,) if self.method == "sample" else ()
-        return self.config.largest, self.config.supernet, *own
+        return self.config.largest, self.supernet_training, *own
 
     @property
     def folders(self) -> tuple[StageFolder, ...]:

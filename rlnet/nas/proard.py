@@ -13,16 +13,9 @@ from rlnet.models.bottleneck import BottleneckSpec
 from rlnet.models.inverted_residual import InvertedResidualSpec, rounded
 from rlnet.models.published import Profile, mobilenet_v3, resnet50
 from rlnet.models.specification import Specification
+from rlnet.nas.phases import PHASES
 from rlnet.nas.space import Genes, Space
 
-# The phases of progressive shrinking: which depths and which expansions, numbered from the least, may be drawn.
-PHASES: dict[str, tuple[Genes, Genes]] = {
-    "largest-depth": ((2,), (2,)),
-    "depth-1": ((1, 2), (2,)),
-    "depth-2": ((0, 1, 2), (2,)),
-    "expansion-1": ((0, 1, 2), (1, 2)),
-    "expansion-2": ((0, 1, 2), (0, 1, 2)),
-}
 ALL = (0, 1, 2)
 
 
@@ -130,9 +123,9 @@ class ResNet50Space(ProgressiveSpace):
 
     def phase(self, name: str) -> tuple[Genes, ...]:
         """What `sample` may draw in a phase of progressive shrinking."""
-        depths, expansions = PHASES[name]
-        stem = (1,) if depths == (2,) else (0, 1)
-        return (stem, *(depths,) * 4, *(expansions,) * 18, *(ALL,) * 6)
+        phase = PHASES[name]
+        stem = (1,) if phase.depths == (2,) else (0, 1)
+        return (stem, *(phase.depths,) * 4, *(phase.expansions,) * 18, *(ALL,) * 6)
 
     @cached_property
     def networks(self) -> int:
@@ -189,8 +182,8 @@ class MobileNetV3Space(ProgressiveSpace):
 
     def phase(self, name: str) -> tuple[Genes, ...]:
         """What `sample` may draw in a phase of progressive shrinking."""
-        depths, expansions = PHASES[name]
-        return ((ALL,) * 20) + ((expansions,) * 20) + ((depths,) * 5)
+        phase = PHASES[name]
+        return ((ALL,) * 20) + ((phase.expansions,) * 20) + ((phase.depths,) * 5)
 
     @cached_property
     def networks(self) -> int:

@@ -23,7 +23,8 @@ from rlnet.models.specification import Specification
 from rlnet.nas.channel_order import sort_channels
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.judge import Judge
-from rlnet.nas.proard import ALL, PHASES
+from rlnet.nas.phases import PHASES, span_of
+from rlnet.nas.proard import ALL
 from rlnet.teacher import teacher_objective
 from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
@@ -81,7 +82,7 @@ def draw(experiment: NasExperiment, epoch: int, step: int) -> nn.Module:
     rng = Random(f"{experiment.config.seed} {epoch} {step}")
     allowed = None
     if experiment.sampling == "progressive":
-        allowed = experiment.space.phase(phase_of(epoch, experiment.config.supernet.epochs))
+        allowed = experiment.space.phase(span_of(epoch, experiment.config.supernet.epochs)[0])
     while True:
         part = experiment.outline(experiment.space.specification(experiment.space.sample(rng, allowed)))
         if any(isinstance(module, nn.ReLU) for module in part.modules()):
@@ -96,38 +97,33 @@ def trained_until(experiment: NasExperiment, epoch: int) -> list[Specification] 
     config = experiment.config.supernet
     if experiment.sampling != "progressive" or not config.sort_channels:
         return None
-    phase, before = phase_of(epoch, config.epochs), phase_of(epoch - 1, config.epochs) if epoch else None
-    if phase == before or not phase.startswith("expansion"):
+    phase, epochs = span_of(epoch, config.epochs)
+    if epoch != epochs[0] or not phase.startswith("expansion"):
         return None
-    if before is None:
+    if epoch == 0:
         return [experiment.space.largest]
-    expansions = PHASES[before][1]
+    expansions = PHASES[span_of(epoch - 1, config.epochs)[0]].expansions
     return [experiment.space.alike(expansion, other) for expansion in expansions for other in ALL]
-
-
-def phase_of(epoch: int, epochs: int) -> str:
-    """The phase of an epoch: equally many epochs each, and always the last phase at the end."""
-    return list(PHASES)[((epoch + 1) * len(PHASES) - 1) // epochs]
 
 
 def run(experiment: NasExperiment) -> ModeNetwork:
     """The trained supernet; trains it, goes on training it, or only loads it, as its folders say."""
     largest = _largest(experiment) if experiment.objective == "rslad" else None
-    folder, config, supernet = experiment.supernet_folder, experiment.config, experiment.supernet()
+    folder, config, supernet = experiment.supernet_folder, experiment.supernet_training, experiment.supernet()
     folder.open()
     if not folder.complete:
         judge = Judge(experiment, supernet)
         with _objective(experiment, supernet, largest) as objective:
             fit(
                 objective,
-                experiment.batches(config.supernet),
-                config.supernet,
+                experiment.batches(config),
+                config,
                 folder,
                 experiment.compute,
                 validate=lambda: _extremes(experiment, judge),
                 describe=lambda: {"weights": supernet.state_dict()},
                 keep="last",
-                tensorboard=config.tensorboard,
+                tensorboard=experiment.config.tensorboard,
             )
         folder.write_card(_card(experiment, folder) | {"sampling": experiment.sampling, "objective": experiment.objective})
     return _trained(supernet, folder, experiment)

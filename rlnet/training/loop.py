@@ -18,7 +18,7 @@ from rlnet.training import distributed
 from rlnet.training.device import Compute
 from rlnet.training.folder import StageFolder
 from rlnet.training.objective import Objective
-from rlnet.training.schedule import TrainConfig, learning_rate
+from rlnet.training.schedule import TrainConfig
 
 CHECK_EVERY = 50  # steps between two looks at the losses; each look waits for the accelerator
 KEPT = "nothing of this epoch was kept. Lower the learning rate, lengthen its warm-up, or use --precision fp32"
@@ -62,7 +62,7 @@ def fit(
             if objective.settled:
                 break
             started = time.monotonic()
-            metrics: dict[str, Any] = {"epoch": epoch + 1, "lr": learning_rate(config, epoch)}
+            metrics: dict[str, Any] = {"epoch": epoch + 1, "lr": config.learning_rate(epoch)}
             objective.begin_epoch(epoch, optimizer)
             metrics |= _train_epoch(objective, optimizer, batches, config, compute, epoch, progress.advance)
             metrics |= objective.end_epoch()
@@ -109,7 +109,7 @@ def _train_epoch(
     replayed = (numbered for numbered in enumerate(batches.epoch(epoch)) for _ in range(objective.replays))
     for step, (place, batch) in enumerate(replayed):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, epoch + step / steps)
+            group["lr"] = config.learning_rate(epoch + step / steps)
         with compute.autocast():
             terms = objective.terms(batch, epoch, place)
         values = torch.stack([terms[name] for name in names])

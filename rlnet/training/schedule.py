@@ -42,15 +42,13 @@ class TrainConfig:
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0 and finite")
 
-
-def learning_rate(config: TrainConfig, epoch: float) -> float:
-    """The learning rate at a point of the training, given in epochs (a step within an epoch is a fraction)."""
-    if epoch < config.warmup_epochs:
-        return config.lr * epoch / config.warmup_epochs
-    t = epoch / config.epochs
-    factors = {
-        "step": lambda: 0.1 ** sum(math.floor(epoch) >= config.epochs * at for at in (0.625, 0.75, 0.875)),
-        "cosine": lambda: 0.5 * (1 + math.cos(math.pi * t)),
-        "constant": lambda: 1.0,
-    }
-    return config.lr * factors[config.schedule]()
+    def learning_rate(self, epoch: float) -> float:
+        """The learning rate at a point of the training, given in epochs (a step within an epoch is a fraction)."""
+        if epoch < self.warmup_epochs:
+            return self.lr * epoch / self.warmup_epochs
+        factors = {
+            "step": lambda: 0.1 ** sum(math.floor(epoch) >= self.epochs * at for at in (0.625, 0.75, 0.875)),
+            "cosine": lambda: 0.5 * (1 + math.cos(math.pi * epoch / self.epochs)),
+            "constant": lambda: 1.0,
+        }
+        return self.lr * factors[self.schedule]()

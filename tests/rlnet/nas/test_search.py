@@ -25,7 +25,7 @@ from rlnet.nas.families import SpaceConfig, make_space
 from rlnet.nas.judge import Judge, calibrate
 from rlnet.nas.judged_table import read_judged
 from rlnet.nas.limits import Limits, parse_limit
-from rlnet.nas.proard import PHASES, ResNet50Space
+from rlnet.nas.proard import ResNet50Space
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.search import Judged, evolve, front, repaired
 from rlnet.progress import bar
@@ -179,13 +179,6 @@ def test_statistics_by_hand() -> None:
     torch.testing.assert_close(clean.running_var, (2 * variances[0] + variances[1]) / 3)
     assert not torch.equal(clean.running_mean, adversarial.running_mean)
     assert not network.training and clean.momentum == 0.1
-
-
-def test_phases_of_epochs() -> None:
-    """Equal parts, in order; the last epoch has the last phase."""
-    assert [supernet_stage.phase_of(epoch, 10) for epoch in range(10)] == [name for name in PHASES for _ in range(2)]
-    for epochs in range(1, 12):
-        assert supernet_stage.phase_of(epochs - 1, epochs) == "expansion-2"
 
 
 @pytest.mark.parametrize("family", ["proard", "robnet", "rnas-cl"])

@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from rlnet.models.zoo import ZOO
-from rlnet.nas.proard import PHASES, MobileNetV3Space, ProgressiveSpace, ResNet50Space
+from rlnet.nas.phases import PHASES
+from rlnet.nas.proard import MobileNetV3Space, ProgressiveSpace, ResNet50Space
 from rlnet.nas.rnas_cl import SPACES, InvertedResidualSpace, rnas_cl_space
 from rlnet.nas.robnet import RobNetSpace
 from rlnet.nas.space import Space
