@@ -7,10 +7,11 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import helper
 
 from pi_bench.model import graph, plain
 from pi_bench.model.operations import Addition, Model, ReLU, Unknown
+
+from .nodes import node
 
 MakeOnnx = Callable[..., Path]
 RunOnnx = Callable[..., np.ndarray]
@@ -18,12 +19,6 @@ Pattern = tuple[Sequence[onnx.NodeProto], Mapping[str, np.ndarray]]
 SHAPE = (2, 3, 4)
 MASK = np.random.default_rng(1).random(SHAPE) < 0.4
 BY_CHANNEL = np.broadcast_to(np.array([True, False])[:, None, None], SHAPE)
-
-
-def node(op: str, inputs: str, output: str, **attributes: object) -> onnx.NodeProto:
-    return helper.make_node(op, inputs.split(), [output], output, **attributes)
-
-
 RELU = node("Relu", "x", "r")
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import rlnet.finetune
 from rlnet.attacks import AttackConfig
 from rlnet.config import Config, EvaluationConfig, SearchConfig
 from rlnet.data import DataConfig
-from rlnet.finetune import finetune
+from rlnet.finetune import finetune, main
 from rlnet.models import NetworkConfig
 from rlnet.training.schedule import TrainConfig
 
@@ -128,3 +129,34 @@ def snapshot() -> Callable[[Path], dict[str, tuple[int, bytes]]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, uninterrupted: Path) -> Path:
+    """A finished run in tmp_path/runs."""
+    shutil.copytree(uninterrupted, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def refuse(
+    tmp_path: Path,
+    flags: Callable[..., list[str]],
+    snapshot: Callable[[Path], dict],
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., None]:
+    """Asserts that the tiny command with these flags more is refused in these words, and that tmp_path/runs stays as it is."""
+    runs = tmp_path / "runs"
+
+    def check(more: list[str], *words: str, **changes: Any) -> None:
+        before = snapshot(runs) if runs.exists() else None
+        capsys.readouterr()
+        assert main([*flags(runs, **changes), *more]) == 2
+        printed = capsys.readouterr()
+        (line,) = printed.err.splitlines()
+        assert line.startswith("error: ") and printed.out == ""
+        for word in words:
+            assert word in line
+        assert (snapshot(runs) if runs.exists() else None) == before
+
+    return check
