@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 import pytest
 
 from pi_bench.report import read_cards
 from pi_bench.results import markdown
-from rlnet.comparison import backbones
+from rlnet.comparison import backbones, searches
 from rlnet.evaluation import shown
 from rlnet.report import cards_table, evaluations
 
@@ -104,3 +104,36 @@ def test_the_backbones_are_those_of_the_committed_cards(data: str):
     assert len(found) == 4
     table = text[text.index(start) + len(start) :]
     assert table[: table.index("<!-- end of backbones -->")].strip() == backbones.markdown(found)
+
+
+@pytest.mark.parametrize("what", ["sampling", "tutors"])
+def test_the_searches_are_those_of_the_committed_cards(what: str):
+    """Each table in the docs is what `python -m rlnet.report results/searches/WHAT` prints."""
+    text = (ROOT / "docs" / "backbones.md").read_text()
+    start = f"<!-- searches: python -m rlnet.report results/searches/{what} -->\n"
+    found = searches.read(ROOT / "results" / "searches" / what)
+    assert {len(runs) for runs in found.values()} == {3}
+    table = text[text.index(start) + len(start) :]
+    assert table[: table.index("<!-- end of searches -->")].strip() == searches.markdown(found)
+
+
+def test_the_predictors_errors_are_those_of_the_committed_card():
+    """Its test, and what became of its promises."""
+    search = json.loads((ROOT / "results" / "searches" / "nsga2" / "card.json").read_text())["search"]
+    found, finalists = search["predictor"]["test"], search["finalists"]
+    mean = {
+        (kind, name): fmean(100 * one[kind][name] for one in finalists)
+        for kind in ("predicted", "judged")
+        for name in ("clean", "adversarial")
+    }
+    rmse, of_mean, tau = found["rmse"], found["rmse_of_mean"], found["kendall_tau"]
+    text = " ".join((ROOT / "docs" / "backbones.md").read_text().split())
+    assert (
+        f"tested on {found['networks']} others, it is off by {100 * rmse['adversarial']:.1f} points of adversarial accuracy "
+        f"(the mean alone by {100 * of_mean['adversarial']:.1f}; Kendall's tau {tau['adversarial']:.2f}) and by "
+        f"{100 * rmse['clean']:.1f} of clean accuracy ({100 * of_mean['clean']:.1f}; tau {tau['clean']:.2f})"
+    ) in text
+    assert (
+        f"promised {mean['predicted', 'adversarial']:.1f}% and judged {mean['judged', 'adversarial']:.1f}% under attack, "
+        f"{mean['predicted', 'clean']:.1f}% and {mean['judged', 'clean']:.1f}% clean"
+    ) in text

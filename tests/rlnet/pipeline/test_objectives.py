@@ -15,6 +15,7 @@ from rlnet.config import Config
 from rlnet.finetune import finetune
 from rlnet.plots import losses
 from rlnet.training.robust import FreeTraining
+from rlnet.training.schedule import TrainConfig
 
 ATTACKED = ["ce_adversarial"]
 TERMS = {"at": ATTACKED, "fast-at": ATTACKED, "trades": ["ce_trades", "kl_trades"], "free": ATTACKED}
@@ -89,8 +90,8 @@ def test_replays_are_steps_of_the_schedule_and_of_the_progress(
 ) -> None:
     """2 epochs x 2 batches x 2 steps: the learning rate moves in quarters of an epoch, the bar has 8 units."""
     at, units = [], []
-    rate, bar = rlnet.training.loop.learning_rate, rlnet.training.loop.bar
-    monkeypatch.setattr(rlnet.training.loop, "learning_rate", lambda config, epoch: at.append(epoch) or rate(config, epoch))
+    rate, bar = TrainConfig.learning_rate, rlnet.training.loop.bar
+    monkeypatch.setattr(TrainConfig, "learning_rate", lambda config, epoch: at.append(epoch) or rate(config, epoch))
     monkeypatch.setattr(rlnet.training.loop, "bar", lambda *arguments: units.append(arguments[1:]) or bar(*arguments))
     assert rlnet.teacher.main(flags(tmp_path, objective=FREE)) == 0
     assert at == pytest.approx([0, *(i / 4 for i in range(4)), 1, *(1 + i / 4 for i in range(4))])  # 0 and 1: for the log
