@@ -12,7 +12,7 @@ COMMANDS = {
     "plan": "pi_bench.plan",
     "report": "pi_bench.report",
     "latency-model": "pi_bench.latency_model",
-    "party": "pi_bench.parties.party_command",
+    "party": "pi_bench.party",
 }
 
 

@@ -26,8 +26,8 @@ from pi_bench.measure import Measured, inferences, measure
 from pi_bench.model import graph, plain
 from pi_bench.model.operations import Model
 from pi_bench.parties.local import LocalParties
-from pi_bench.parties.terms import Terms
 from pi_bench.progress import bar, console
+from pi_bench.protocols.settings import Settings
 from pi_bench.results import card, folder, outcome, series, terminal
 from pi_bench.wire.network import REAL, Network, choose
 
@@ -99,8 +99,8 @@ class BenchmarkConfig:
         """Those that are asked for, each once; None is a file's first one."""
         return [None] if self.mode is None else list(dict.fromkeys(name.strip() for name in self.mode.split(",")))
 
-    def terms(self, protocol: str) -> Terms:
-        return Terms(protocol, self.provider, self.precision_bits, self.batch)
+    def settings(self, protocol: str) -> Settings:
+        return Settings(protocol, self.provider, self.precision_bits, self.batch)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Contender:
 
     path: Path
     model: Model
-    terms: Terms
+    settings: Settings
     plain_logits: np.ndarray
     expected_wraps: float
 
@@ -122,7 +122,7 @@ def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Im
     """Reads and checks everything that is to be run. Raises ValueError for what cannot be."""
     found = []
     for file, protocol, mode in _subjects(path, config):
-        terms = config.terms(protocol)
+        settings = config.settings(protocol)
         model = graph.load(file, mode)
         try:
             graph.refuse_unknown(model)
@@ -133,8 +133,8 @@ def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Im
         if problems:
             raise ValueError(f"{file}: {'; '.join(problems)}")
         wraps = plain.expected_wraps(model, given, config.precision_bits)
-        found.append(Contender(file, model, terms, plain.logits(model, given), wraps))
-    if len({(one.path.stem, one.sha256, one.model.mode, one.terms) for one in found}) < len(found):
+        found.append(Contender(file, model, settings, plain.logits(model, given), wraps))
+    if len({(one.path.stem, one.sha256, one.model.mode, one.settings) for one in found}) < len(found):
         raise ValueError("the same network is given twice under the same protocol; leave one of them out of --against")
     return found
 
@@ -212,7 +212,7 @@ def _parties(chosen: Sequence[Contender], images: Images, network: Network) -> I
         subjects = []
         with bar("setting up parties", len(chosen)) as advance:
             for contender in chosen:
-                parties = LocalParties(contender.path, file, contender.terms, network, contender.model.mode)
+                parties = LocalParties(contender.path, file, contender.settings, network, contender.model.mode)
                 subjects.append(stack.enter_context(parties))
                 advance(str(contender.path))
         yield subjects
@@ -233,7 +233,7 @@ def _result(
     repeats = measured.repeats[network.name]
     architecture = contender.model.architecture
     setup_network = config.networks[0]
-    return outcome.result(contender.terms, network, setup_network, architecture, facts, repeats, config.warmups, checked)
+    return outcome.result(contender.settings, network, setup_network, architecture, facts, repeats, config.warmups, checked)
 
 
 def _print_risk(chosen: Sequence[Contender], images: int, precision_bits: int) -> None:

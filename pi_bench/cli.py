@@ -54,7 +54,7 @@ def command(
 
 
 def _parser(function: Callable[..., object], config_class: type, positional: Mapping[str, tuple[type, str]]) -> ArgumentParser:
-    name = function.__module__.rpartition(".")[2].removesuffix("_command").replace("_", "-")
+    name = function.__module__.rpartition(".")[2].replace("_", "-")
     parser = ArgumentParser(
         prog="python -m pi_bench" if name == "benchmark" else f"python -m pi_bench {name}",
         usage=f"%(prog)s {' '.join([*(name.upper() for name in positional), '[--config FILE.yaml]', '[--FLAG VALUE ...]'])}",

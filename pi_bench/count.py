@@ -18,7 +18,7 @@ from pi_bench.cli import command
 from pi_bench.cost import Cost
 from pi_bench.model import graph
 from pi_bench.model.operations import Model, Operation, ReLU, Unknown
-from pi_bench.results.units import plain, short_count, size
+from pi_bench.units import plain, short_count, size
 
 RULE = (
     "Scalar ReLUs per image: every element of a ReLU's output counts once, the stem's too; kept are those that the mask leaves "
@@ -89,7 +89,7 @@ def protocol_costs(model: Model, batch: int) -> dict[str, dict[str, Cost]]:
 
     if unknown(model):
         return {}
-    return {name: protocols.costs(name, model.architecture, batch) for name in protocols.names()}
+    return {name: protocols.costs(model.architecture, protocols.Settings(name, batch=batch)) for name in protocols.names()}
 
 
 def table(rows: Sequence[Row], protocols: Sequence[str]) -> Table:

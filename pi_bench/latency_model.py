@@ -23,7 +23,7 @@ from pi_bench.cli import command
 from pi_bench.report import read_cards
 from pi_bench.results import card_file
 from pi_bench.results.card import commit
-from pi_bench.results.units import duration
+from pi_bench.units import duration
 
 VERSION = 1
 COUNTS = ("relu_layers", "relus", "macs", "linear_layers")

@@ -18,7 +18,7 @@ class Subject(Protocol):
 
     batch: int
 
-    def infer(self, indices: Sequence[int], network: Network, note_wraps: bool = False) -> Inference:
+    def infer(self, indices: Sequence[int], network: Network, note: bool = False) -> Inference:
         """One inference on a batch of the images that the subject has."""
 
 
@@ -37,7 +37,7 @@ def measure(
     warmups: int,
     repeats: int,
     advance: Callable[[str], None],
-    note_wraps: bool = True,
+    note: bool = True,
 ) -> list[Measured]:
     """images: how many each subject has. `advance` is called after each inference with what is being done."""
     found = [Measured({network.name: [] for network in networks}) for _ in subjects]
@@ -45,7 +45,7 @@ def measure(
     unhindered = networks[0] if not networks[0].emulated else LOOPBACK
     for subject, measured in zip(subjects, found, strict=True):
         for batch in islice(_cycle(images, subject.batch), -(-images // subject.batch)):
-            measured.checks.append(subject.infer(batch, unhindered, note_wraps))
+            measured.checks.append(subject.infer(batch, unhindered, note))
             advance("checking answers")
     turns = list(zip(subjects, timed, found, strict=True))
     for turn in range(warmups + repeats):

@@ -18,9 +18,10 @@ from pi_bench.budget import Answer, Option, Timing, search
 from pi_bench.cli import command
 from pi_bench.model import graph
 from pi_bench.model.operations import Architecture
+from pi_bench.protocols.settings import Settings
 from pi_bench.results import card_file
 from pi_bench.results.sentences import network_words
-from pi_bench.results.units import duration, plain
+from pi_bench.units import duration, plain
 from pi_bench.wire.network import REAL, Network, choose
 
 UNITS_MS = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "": 1000.0}
@@ -82,9 +83,8 @@ def plan(model: Path, config: PlanConfig, measure: Measure | None = None) -> Ans
     else:
         card = (measure or measure_on_loopback)(model, config.protocol, loaded.mode)
     timing = timing_of(card, architecture, config.protocol)
-    answer = search(
-        architecture, timing, target_ms, network, lambda planned: protocols.costs(config.protocol, planned, card["batch"])
-    )
+    settings = Settings(config.protocol, batch=card["batch"])
+    answer = search(architecture, timing, target_ms, network, lambda planned: protocols.costs(planned, settings))
     if config.json:
         found = {"model": str(model), "mode": loaded.mode, "protocol": config.protocol, "batch": card["batch"]}
         found |= {"network": asdict(network), "target_ms": target_ms}

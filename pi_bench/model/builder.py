@@ -10,7 +10,7 @@ import numpy as np
 from pi_bench.model.forms import Value
 from pi_bench.model.operations import Addition, Operation, ReLU, Reshape, Shape, Unknown, Weights
 from pi_bench.model.partial_relu import PartialReLU
-from pi_bench.results.units import plain
+from pi_bench.units import plain
 
 MAX_ELEMENTS = 2**31
 RESERVED = ("input", "output")  # what a table calls the first and the last step of a run

@@ -7,7 +7,7 @@ import onnx
 from onnx import TensorProto
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from pi_bench.results.units import plain
+from pi_bench.units import plain
 
 
 def load(path: Path, tensors: Iterable[TensorProto], max_bytes: int) -> None:

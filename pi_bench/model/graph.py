@@ -25,7 +25,7 @@ from pi_bench.model.layers import LAYERS
 from pi_bench.model.nodes import Node, infer_shape, needed_nodes
 from pi_bench.model.operations import Architecture, Model, Unknown
 from pi_bench.model.partial_relu import recognise
-from pi_bench.results.units import plain
+from pi_bench.units import plain
 
 FREE_BATCH = 3  # images in the batch while lowering, where the file leaves it open
 DEEPEST = 16  # nodes that are followed without an operation; no partial ReLU is longer

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, numpy_helper
 
 from pi_bench.model import external_data, selector
-from pi_bench.results.units import plain
+from pi_bench.units import plain
 
 MAX_BYTES = 2**31
 MAX_INPUT_ELEMENTS = 2**28

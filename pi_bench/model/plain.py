@@ -6,32 +6,19 @@ A product of two numbers with f fractional bits has 2 f of them until each party
     wrap        P = |v| 2^(2 f - 64) per element       the truncated element is off by 2^(64 - 2 f)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor, log2, nextafter, prod
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from pi_bench.model.operations import (
-    Addition,
-    AveragePool,
-    Bias,
-    Concat,
-    Conv,
-    Linear,
-    Model,
-    Operation,
-    Pad,
-    ReLU,
-    Reshape,
-    Slice,
-    Weights,
-)
+from pi_bench.model.arithmetic import combined, product, window_counts, window_sums
+from pi_bench.model.operations import AveragePool, Bias, Conv, Linear, Model, Operation, ReLU, Weights
+from pi_bench.model.walk import Inputs, Single, one_by_one, walk
 
-RANGE_BITS = 57  # of 64; up to it `pi_bench.protocols.wraps` counts exactly
+RANGE_BITS = 57  # of 64; up to it `pi_bench.protocols.shares.audit` counts exactly
 CHUNK = 16  # images at once
 
 
@@ -126,64 +113,26 @@ def _chunks(model: Model, images: np.ndarray) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def _values(model: Model, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """The values one after the other; each is let go of after its last use."""
-    architecture = model.architecture
-    last_use = {name: i for i, operation in enumerate(architecture.operations) for name in operation.inputs}
-    values: dict[str, Tensor] = {architecture.input: images}
-    yield architecture.input, images
-    for i, operation in enumerate(architecture.operations):
-        inputs = [values[name] for name in operation.inputs]
-        values[operation.name] = _run(operation, inputs, model.weights)
-        yield operation.name, values[operation.name]
-        for name in set(operation.inputs):
-            if last_use[name] == i:
-                del values[name]
+    """The values one after the other."""
+    yield model.architecture.input, images
+
+    def run(layer: Single, inputs: Inputs) -> list[Tensor]:
+        return [_run(layer.operation, inputs[0], model.weights.get(layer.operation.name))]
+
+    for layer, (value,) in walk(one_by_one(model.architecture), {model.architecture.input: images}, run):
+        yield layer.operation.name, value
 
 
-def _run(operation: Operation, inputs: list[Tensor], weights: Mapping[str, Weights]) -> Tensor:
-    x, held = (inputs[0] if inputs else None), weights.get(operation.name)
-    if isinstance(operation, Conv):
-        y = functional.conv2d(
-            _padded(x, operation.padding),
-            torch.from_numpy(held.weight),
-            None,
-            operation.stride,
-            0,
-            operation.dilation,
-            operation.groups,
-        )
-        return y if held.bias is None else y + torch.from_numpy(held.bias)
-    if isinstance(operation, Linear):
-        return functional.linear(x, torch.from_numpy(held.weight), None if held.bias is None else torch.from_numpy(held.bias))
-    if isinstance(operation, Bias):
-        return x + torch.from_numpy(held.bias)
-    if isinstance(operation, ReLU):
-        return x.relu() if operation.packed is None else torch.where(torch.from_numpy(operation.mask), x.relu(), x)
-    if isinstance(operation, Addition):
-        return inputs[0] + inputs[1]
-    if isinstance(operation, AveragePool):
-        return _pooled(operation, x)
-    if isinstance(operation, Pad):
-        front, top, left, back, bottom, right = operation.padding
-        return functional.pad(x, (left, right, top, bottom, front, back))
-    if isinstance(operation, Slice):
-        return x[operation.region]
-    if isinstance(operation, Concat):
-        return torch.cat(inputs, operation.axis + 1)
-    if isinstance(operation, Reshape):
-        return x.reshape(len(x), *operation.shape)
-    raise ValueError(f"the node {operation.name!r} ({operation.op}) cannot be computed here")
-
-
-def _padded(x: Tensor, padding: tuple[int, ...]) -> Tensor:
-    top, left, bottom, right = padding
-    return functional.pad(x, (left, right, top, bottom)) if any(padding) else x
-
-
-def _pooled(operation: AveragePool, x: Tensor) -> Tensor:
-    def mean(values: Tensor) -> Tensor:
-        return functional.avg_pool2d(_padded(values, operation.padding), operation.kernel, operation.stride)
-
-    if operation.count_padding:
-        return mean(x)
-    return mean(x) / mean(torch.ones_like(x[:1]))
+def _run(operation: Operation, inputs: tuple[Tensor, ...], held: Weights | None) -> Tensor:
+    x, bias = inputs[0] if inputs else None, None if held is None or held.bias is None else torch.from_numpy(held.bias)
+    match operation:
+        case Conv() | Linear():
+            y = product(operation)(x, torch.from_numpy(held.weight))
+            return y if bias is None else y + bias
+        case Bias():
+            return x + bias
+        case ReLU():
+            return x.relu() if operation.packed is None else torch.where(torch.from_numpy(operation.mask), x.relu(), x)
+        case AveragePool():
+            return window_sums(operation, x) / window_counts(operation, tuple(x.shape[1:]))
+    return combined(operation, inputs)

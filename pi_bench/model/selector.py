@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper
 
-from pi_bench.results.units import plain
+from pi_bench.units import plain
 
 INTEGERS = {TensorProto.INT64: np.int64, TensorProto.INT32: np.int32}
 NAMES = "modes"  # the key of the file's metadata that names them, in the order of their numbers, with commas between

@@ -8,8 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Inference:
-    """logits: float64 (B, K), the client's. records: by role, what `Stopwatch.record` says, with "offline_s" and, where wraps
-    were noted, "notes"; the dealer's has "seconds", "server_bytes", "client_bytes".
+    """logits: float64 (B, K), the client's. records: by role.
+
+    A party's has "offline" and "online", what `Stopwatch.record` says of each pass, the offline one with "seconds" and
+    "held_bytes"; and, where an auditor asked for them, "notes" (`pi_bench.protocols.shares.audit`). The dealer's has "offline".
     """
 
     logits: np.ndarray

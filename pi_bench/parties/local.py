@@ -14,20 +14,10 @@ import numpy as np
 
 from pi_bench.parties.inference import Inference
 from pi_bench.parties.launch import Parties
-from pi_bench.parties.terms import Terms
+from pi_bench.protocols.settings import Settings
 from pi_bench.wire.network import LOOPBACK, PROFILES, Network
 
 END = None  # the order that ends a client
-
-
-def order(indices: Sequence[int], network: Network, note_wraps: bool) -> dict[str, Any]:
-    """What the benchmark asks of its client."""
-    return {"indices": list(indices), "network": asdict(network), "note_wraps": note_wraps}
-
-
-def answer(inference: Inference) -> dict[str, Any]:
-    """What the client answers."""
-    return {"logits": inference.logits.tolist(), "records": inference.records}
 
 
 @dataclass
@@ -40,16 +30,16 @@ class LocalParties:
 
     model: Path
     images: Path
-    terms: Terms
+    settings: Settings
     network: Network
     mode: str | None = None
 
     def __post_init__(self) -> None:
-        self.batch = self.terms.batch
-        roles = ("server", "client", "dealer") if self.terms.needs_dealer else ("server", "client")
+        self.batch = self.settings.batch
+        roles = ("server", "client", "dealer") if self.settings.needs_dealer else ("server", "client")
         mode = [] if self.mode is None else ["--mode", self.mode]
         own = {"server": ["--model", str(self.model), *mode], "client": ["--inputs", str(self.images)], "dealer": []}
-        shared = [*self.terms.arguments(), *_network_arguments(self.network), "--timeout-s", "120"]
+        shared = [*self.settings.arguments(), *_network_arguments(self.network), "--timeout-s", "120"]
         self._parties = Parties({role: [*own[role], *shared] for role in roles})
 
     def __enter__(self) -> "LocalParties":
@@ -74,11 +64,11 @@ class LocalParties:
         """The parties' processes by role."""
         return self._parties.pids
 
-    def infer(self, indices: Sequence[int], network: Network, note_wraps: bool = False) -> Inference:
+    def infer(self, indices: Sequence[int], network: Network, note: bool = False) -> Inference:
         """One inference on images of the file. Raises PartiesFailed where a party is lost."""
-        self._parties.send("client", order(indices, network, note_wraps))
+        self._parties.send("client", {"indices": list(indices), "network": asdict(network), "note": note})
         found = self._parties.receive("client")
-        if note_wraps:
+        if note:
             found["records"]["server"]["notes"] = self._parties.receive("server")
         return Inference(np.array(found["logits"]), found["records"])
 

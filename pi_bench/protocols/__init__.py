@@ -1,17 +1,20 @@
-"""Secure protocols, by name: the only part of the project that imports crypten, and only where parties run.
+"""Secure protocols, by name. Of the project only crypten/ imports CrypTen, and only where parties run.
 
-A protocol joins a part for linear operations and a part for ReLUs (parts.py). Adding one means writing a part and naming it
-here.
+A protocol joins parts (part.py) for the input, the linear operations, the ReLUs and the output. Adding one means writing parts
+and naming it here and in settings.py.
 """
 
 from collections.abc import Mapping
 
-from pi_bench.cost import Cost
-from pi_bench.model.operations import Architecture
-from pi_bench.protocols.crypten_plain import OpenedLinear, WholeReLU
-from pi_bench.protocols.crypten_relu import KeptReLU
-from pi_bench.protocols.masked_linear import MaskedLinear
+from pi_bench.cost import ZERO, Cost
+from pi_bench.model.operations import RESERVED, Architecture
+from pi_bench.protocols.crypten.input import CommonInput
+from pi_bench.protocols.crypten.linear import MaskedLinear
+from pi_bench.protocols.crypten.plain import OpenedLinear, WholeReLU
+from pi_bench.protocols.crypten.relu import KeptReLU
+from pi_bench.protocols.output import Revealed
 from pi_bench.protocols.protocol import Protocol
+from pi_bench.protocols.settings import FIRST_PARTY_MAY_DEAL, Settings
 
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
@@ -19,24 +22,37 @@ PROTOCOLS: Mapping[str, Protocol] = {
         Protocol(
             "crypten",
             "CrypTen's comparison on the kept elements only; weights opened once per model; products in float64 limbs",
+            CommonInput(),
             MaskedLinear(),
             KeptReLU(),
+            Revealed(),
         ),
         Protocol(
             "crypten-plain",
             "CrypTen's ReLU on the whole map times the mask; weights opened at every inference; CrypTen's int64 products",
+            CommonInput(),
             OpenedLinear(),
             WholeReLU(),
-            allows_first_party=True,
+            Revealed(),
         ),
     )
 }
+assert PROTOCOLS.keys() == FIRST_PARTY_MAY_DEAL.keys()
 
 
 def names() -> tuple[str, ...]:
     return tuple(PROTOCOLS)
 
 
-def costs(protocol: str, architecture: Architecture, batch: int = 1) -> dict[str, Cost]:
-    """What each layer of one inference costs: "input", every operation by name, "output"."""
-    return PROTOCOLS[protocol].costs(architecture, batch)
+def costs(architecture: Architecture, settings: Settings) -> dict[str, Cost]:
+    """What each operation of one inference costs, by name, from "input" to "output".
+
+    Of operations that share their messages the first has the cost of all.
+    """
+    protocol = PROTOCOLS[settings.protocol]
+    of_layer = protocol.costs(architecture, settings)
+    found = {}
+    for layer in protocol.layers(architecture, settings):
+        first, *others = (operation.name for operation in layer.operations)
+        found |= {layer.name if layer.name in RESERVED else first: of_layer[layer.name], **dict.fromkeys(others, ZERO)}
+    return found

@@ -1,76 +1,105 @@
-"""A secure protocol: how it multiplies by weights, how it compares, and whom one has to trust."""
+"""A secure protocol: how it takes the input, multiplies, compares and gives the output, and whom one has to trust."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from pi_bench.cost import ZERO, Cost
-from pi_bench.model.operations import Architecture, Conv, Linear, Operation, ReLU
-from pi_bench.protocols.correlations import Correlation
-from pi_bench.protocols.parts import FRAME_BYTES, WORD_BYTES, Part, Place
+from pi_bench.cost import Cost, Message, costs
+from pi_bench.model.operations import RESERVED, Architecture, Conv, Linear, Operation, ReLU
+from pi_bench.protocols.dealing.correlation import Correlation, sent_words
+from pi_bench.protocols.dealing.randomness import KEY_BYTES
+from pi_bench.protocols.layer import WORD_BYTES, Held, Layer, frame_bytes
+from pi_bench.protocols.local import Local
+from pi_bench.protocols.part import Part
+from pi_bench.protocols.settings import Settings
+
+INPUT, OUTPUT = RESERVED
+
+
+@dataclass(frozen=True)
+class Input(Operation):
+    """The client's images, shared."""
+
+    op: ClassVar[str] = "Input"
+
+
+@dataclass(frozen=True)
+class Output(Operation):
+    """The logits, for the client."""
+
+    op: ClassVar[str] = "Output"
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """`linear` does Conv and Linear, `relu` the ReLUs; everything else is local.
-
-    With `allows_first_party` CrypTen's own first party may stand in for the dealer, and sees everything.
-    """
+    """`linear` does Conv and Linear, `relu` the ReLUs, `input` and `output` the two ends; everything else is local."""
 
     name: str
     summary: str
+    input: Part
     linear: Part
     relu: Part
-    allows_first_party: bool = False
+    output: Part
+    local: Part = Local()
 
-    def part(self, operation: Operation) -> Part | None:
-        """The part that does an operation; None where no other party is needed."""
-        if isinstance(operation, Conv | Linear):
-            return self.linear
-        return self.relu if isinstance(operation, ReLU) else None
+    def part(self, operation: Operation) -> Part:
+        """The part that does an operation; a ReLU that keeps nothing is the identity, and local."""
+        match operation:
+            case Conv() | Linear():
+                return self.linear
+            case ReLU() if operation.kept:
+                return self.relu
+            case Input():
+                return self.input
+            case Output():
+                return self.output
+        return self.local
 
-    def places(self, architecture: Architecture, batch: int) -> Iterator[tuple[Operation, Place]]:
-        """Each operation with where it stands."""
-        client_sent_last = False
-        for operation in architecture.operations:
-            place = Place(architecture.shape(operation.inputs[0]), batch, client_sent_last)
-            yield operation, place
-            part = self.part(operation)
-            cost = part.cost(operation, place) if part else ZERO
-            if cost.client_bytes or cost.server_bytes:
-                client_sent_last = not cost.server_bytes
+    def layers(self, architecture: Architecture, settings: Settings) -> list[Layer]:
+        """The layers in the order of running: the input, the operations, the output."""
+        operations = (
+            Input(architecture.input, (), architecture.input_shape),
+            *architecture.operations,
+            Output(OUTPUT, (architecture.output.name,), architecture.output.shape),
+        )
+        held: dict[str, Held] = {}
+        layers = []
+        for together in self._together(operations):
+            name = INPUT if isinstance(together[0], Input) else " + ".join(operation.name for operation in together)
+            inputs = tuple(tuple(held[source] for source in operation.inputs) for operation in together)
+            layers.append(Layer(name, together, inputs, settings))
+            outputs = self.part(together[0]).held(layers[-1])
+            held.update(zip((operation.name for operation in together), outputs, strict=True))
+        return layers
 
-    def costs(self, architecture: Architecture, batch: int = 1) -> dict[str, Cost]:
-        """The exact cost of each layer of one inference, in order, between "input" and "output".
+    def _together(self, operations: Sequence[Operation]) -> Iterator[tuple[Operation, ...]]:
+        """The operations in the order of running, those together that share their messages."""
+        yield from ((operation,) for operation in operations)
 
-        Sharing the input costs nothing, since its mask comes from a common seed; at the end the server sends its share of the
-        logits to the client.
-        """
-        costs = {"input": ZERO}
-        for operation, place in self.places(architecture, batch):
-            part = self.part(operation)
-            costs[operation.name] = part.cost(operation, place) if part else ZERO
-        logits = FRAME_BYTES + WORD_BYTES * batch * architecture.output.size
-        return costs | {"output": Cost(1, server_bytes=logits)}
+    def messages(self, layer: Layer) -> list[Message]:
+        """All that is sent for a layer, in order."""
+        part = self.part(layer.operations[0])
+        keys = [Message("setup", "dealer", party, frame_bytes(KEY_BYTES // WORD_BYTES)) for party in ("server", "client")]
+        return [
+            *(keys if layer.name == INPUT and layer.settings.needs_dealer else ()),
+            *_dealt("setup", part.dealt_once(layer)),
+            *(_dealt("offline", part.dealt(layer)) if layer.settings.needs_dealer else ()),
+            *part.messages(layer),
+        ]
 
-    def correlations(self, architecture: Architecture, batch: int) -> Mapping[str, tuple[Correlation, ...]]:
-        """The correlated randomness for one inference, by operation, in the order of use."""
-        return {
-            operation.name: part.correlations(operation, place)
-            for operation, place in self.places(architecture, batch)
-            if (part := self.part(operation))
-        }
-
-    def masked_once(self, architecture: Architecture) -> tuple[Conv | Linear, ...]:
-        """The operations whose weights are opened, masked, once per model."""
-        if not self.linear.opens_weights_once:
-            return ()
-        return tuple(operation for operation in architecture.operations if isinstance(operation, Conv | Linear))
+    def costs(self, architecture: Architecture, settings: Settings) -> dict[str, Cost]:
+        """The exact cost of each layer of one inference, in order, from "input" to "output"."""
+        return costs({layer.name: self.messages(layer) for layer in self.layers(architecture, settings)})
 
     def trust(self, provider: str) -> str:
         """Whom one has to trust for what, in words."""
-        if provider == "dealer":
-            return TRUST_DEALER
-        return TRUST_FIRST_PARTY
+        return TRUST_DEALER if provider == "dealer" else TRUST_FIRST_PARTY
+
+
+def _dealt(phase: str, correlations: Sequence[Correlation]) -> list[Message]:
+    """What the dealer sends for a layer travels in one frame to each party that gets anything."""
+    words = {party: sent_words(correlations, party) for party in ("client", "server")}
+    return [Message(phase, "dealer", party, frame_bytes(count)) for party, count in words.items() if count]
 
 
 LINKS = " The links are neither encrypted nor authenticated here: run them over a private network."

@@ -1,7 +1,8 @@
 """The card of a secure run: what was measured, what was predicted, how to get it again, and on what it was made.
 
-Bytes are one-way, sent by one party. `bytes_per_party` is of the party that sends more in all, in every layer the same one, so
-that the layers sum to the total; both parties' are under "bytes". Times are of the slower party of a repeat.
+Bytes are one-way. Online `bytes_per_party` are those that the party sends which sends more in all, in every layer the same one,
+so that the layers sum to the total; both parties' are under "bytes". Offline they are those that the party receives which
+receives more, and every direction's are under "bytes". Times are of the slower party of a repeat.
 """
 
 import math
@@ -12,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from pi_bench.cost import Cost, predicted_ms
+from pi_bench.cost import Cost, most_received, predicted_ms
 from pi_bench.results.card_file import problem, read, write
 from pi_bench.results.series import with_fits
 from pi_bench.results.statistics import median, median_ci95, p90, wilson_ci95
@@ -41,7 +42,7 @@ def build(result: Mapping[str, Any], command: str, started: datetime | None = No
         "model": model,
         **{key: result[key] for key in ("protocol", "provider", "precision_bits", "batch", "threads", "warmups", "trust")},
         "network": dict(result["network"]),
-        "relu": _relus(layers),
+        "relu": _relus(result["sites"]),
         "online": online,
         "prediction": _predictions(result, online),
         "offline": _offline(result["offline"]),
@@ -93,6 +94,7 @@ def _layers(result: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "rounds": layer["rounds"],
                 "bytes_per_party": layer[f"{more}_bytes"],
                 "bytes": {party: layer[f"{party}_bytes"] for party in PARTIES},
+                "serial_bytes": layer["serial_bytes"],
                 "ms": ms,
                 "compute_ms": computing_ms,
                 "predicted": dict(layer["predicted"]),
@@ -118,12 +120,10 @@ def _computing_ms(repeat: Mapping[str, Any], layer: int) -> float:
     return max(repeat[party]["layers_ms"][layer] - repeat[party]["waiting_ms"][layer] for party in PARTIES)
 
 
-def _relus(layers: list[dict[str, Any]]) -> dict[str, Any]:
+def _relus(sites: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """ReLUs per image: of the whole network and by site."""
-    sites = {
-        layer["name"]: {"total": layer["relu_total"], "kept": layer["relu_kept"]} for layer in layers if layer["relu_total"]
-    }
-    return {**{key: sum(site[key] for site in sites.values()) for key in ("total", "kept")}, "sites": sites}
+    totals = {key: sum(site[key] for site in sites.values()) for key in ("total", "kept")}
+    return {**totals, "sites": {name: dict(site) for name, site in sites.items()}}
 
 
 def _online(result: Mapping[str, Any], layers: list[dict[str, Any]], totals: dict[str, int]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _online(result: Mapping[str, Any], layers: list[dict[str, Any]], totals: dic
 def _predictions(result: Mapping[str, Any], online: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     """By network: what the formulas say of this run there; beside it what was measured, if it was."""
     here = Network(**result["network"])
-    costs = [Cost(**layer["predicted"]) for layer in result["layers"]]
+    costs = [Cost(**layer["predicted"], serial_bytes=layer["serial_bytes"]) for layer in result["layers"]]
     found = {}
     networks = {**PROFILES, here.name: here}
     del networks[REAL.name]  # nobody knows its delay and bandwidth
@@ -173,13 +173,17 @@ def _predictions(result: Mapping[str, Any], online: Mapping[str, Any]) -> dict[s
 
 
 def _offline(offline: Mapping[str, Any]) -> dict[str, Any]:
-    """Per inference; the dealer is the one that sends, and `bytes_per_party` what it sends to the party that gets more."""
-    received = {party: offline[f"dealer_to_{party}_bytes"] for party in PARTIES}
+    """Per inference, before its input is known."""
+    by_role = offline["seconds"]
+    slower = [max(seconds) for seconds in zip(*(by_role[party] for party in PARTIES), strict=True)]
     return {
-        "seconds": median(offline["seconds"]),
-        "seconds_ci95": list(median_ci95(offline["seconds"])),
-        "bytes_per_party": max(received.values()),
-        "dealer_to": received,
+        "seconds": median(slower),
+        "seconds_ci95": list(median_ci95(slower)),
+        "seconds_by_role": {role: median(seconds) for role, seconds in by_role.items()},
+        "bytes_per_party": most_received(offline["bytes"]),
+        "bytes": dict(offline["bytes"]),
+        "predicted": dict(offline["predicted"]),
+        "held_bytes": dict(offline["held_bytes"]),
     }
 
 

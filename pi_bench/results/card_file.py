@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pi_bench.cost import OFFLINE_WAYS
+
 
 @dataclass(frozen=True)
 class OrNone:
@@ -25,6 +27,7 @@ NUMBER = (int, float)
 MAYBE = OrNone(NUMBER)
 INTERVAL = [NUMBER, NUMBER]
 BYTES = {"server": int, "client": int}
+WAYS = dict.fromkeys(OFFLINE_WAYS, int)
 
 # What each key holds: a type or types, a mapping of keys, {"*": ...} for a mapping with any names, [...] for a list of any
 # length, [..., ...] for one of two.
@@ -53,7 +56,15 @@ KEYS: dict[str, Any] = {
     "prediction": {
         "*": {"compute_ms": MAYBE, "rounds_ms": NUMBER, "bytes_ms": NUMBER, "total_ms": MAYBE, "measured_ms": MAYBE},
     },
-    "offline": {"seconds": NUMBER, "seconds_ci95": INTERVAL, "bytes_per_party": int, "dealer_to": BYTES},
+    "offline": {
+        "seconds": NUMBER,
+        "seconds_ci95": INTERVAL,
+        "bytes_per_party": int,
+        "seconds_by_role": Since({"*": NUMBER}),
+        "bytes": Since(WAYS),
+        "predicted": Since(WAYS),
+        "held_bytes": Since(BYTES),
+    },
     "setup": {"seconds": NUMBER, "network": str, "bytes": {**BYTES, "dealer": int}},
     "correctness": {
         "images": int,
@@ -85,6 +96,7 @@ KEYS: dict[str, Any] = {
             "rounds": int,
             "bytes_per_party": int,
             "bytes": BYTES,
+            "serial_bytes": Since(int),
             "ms": NUMBER,
             "compute_ms": MAYBE,
             "predicted": {"rounds": int, "server_bytes": int, "client_bytes": int},
@@ -124,7 +136,16 @@ def read(path: Path) -> dict[str, Any]:
     wrong = problem(card)
     if wrong is not None:
         raise ValueError(f"{path} is no card of a secure run: {wrong}; python -m pi_bench MODEL.onnx writes one")
+    return _as_today(card)
+
+
+def _as_today(card: dict[str, Any]) -> dict[str, Any]:
+    """An older card with what it lacks: None, or what follows from the rest of it."""
     card["model"].setdefault("mode", None)
+    for layer in card["layers"]:
+        layer.setdefault("serial_bytes", max(layer["bytes"].values()))
+    for key in ("seconds_by_role", "bytes", "predicted", "held_bytes"):
+        card["offline"].setdefault(key, None)
     return card
 
 

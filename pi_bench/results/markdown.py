@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pi_bench.results.units import duration, size, span
+from pi_bench.units import duration, size, span
 
 Card = Mapping[str, Any]
 

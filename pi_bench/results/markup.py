@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from pi_bench.results.units import plain
+from pi_bench.units import plain
 
 
 class Html(str):

@@ -7,35 +7,35 @@ from typing import Any
 
 import numpy as np
 
-from pi_bench.cost import Cost
+from pi_bench.cost import OFFLINE_WAYS, Cost
 from pi_bench.model.operations import Architecture, ReLU
 from pi_bench.parties.inference import Inference
-from pi_bench.parties.terms import Terms
 from pi_bench.protocols import PROTOCOLS
-from pi_bench.protocols.wraps import wraps
+from pi_bench.protocols.layer import Layer
+from pi_bench.protocols.settings import Settings
+from pi_bench.protocols.shares.audit import wraps
 from pi_bench.wire.network import Network
 
 PARTIES = ("server", "client")
 
 
-def layers(architecture: Architecture, costs: Mapping[str, Cost], inference: Inference) -> list[dict[str, Any]]:
-    """What each layer sent in an inference, beside what the formulas say."""
-    operations = {operation.name: operation for operation in architecture.operations}
-    server, client = (inference.records[role] for role in PARTIES)
+def layers(run: Sequence[Layer], costs: Mapping[str, Cost], inference: Inference) -> list[dict[str, Any]]:
+    """What each layer sent online in an inference, beside what the formulas say."""
+    server, client = (inference.records[role]["online"] for role in PARTIES)
     assert server["layers"] == client["layers"] == list(costs)
     found = []
-    for index, (name, cost) in enumerate(costs.items()):
-        operation = operations.get(name)
-        relu = operation if isinstance(operation, ReLU) else None
+    for index, (layer, cost) in enumerate(zip(run, costs.values(), strict=True)):
+        relus = [operation for operation in layer.operations if isinstance(operation, ReLU)]
         found.append(
             {
-                "name": name,
-                "op": name.capitalize() if operation is None else operation.op,
-                "relu_kept": relu.kept if relu else 0,
-                "relu_total": relu.size if relu else 0,
+                "name": layer.name,
+                "op": layer.operations[0].op,
+                "relu_kept": sum(relu.kept for relu in relus),
+                "relu_total": sum(relu.size for relu in relus),
                 "rounds": client["rounds"][index],
-                "server_bytes": server["sent_bytes"][index],
-                "client_bytes": client["sent_bytes"][index],
+                "server_bytes": server["sent_bytes"]["client"][index],
+                "client_bytes": client["sent_bytes"]["server"][index],
+                "serial_bytes": cost.serial_bytes,
                 "predicted": {
                     "rounds": cost.rounds,
                     "server_bytes": cost.server_bytes,
@@ -46,19 +46,34 @@ def layers(architecture: Architecture, costs: Mapping[str, Cost], inference: Inf
     return found
 
 
+def sites(architecture: Architecture) -> dict[str, dict[str, int]]:
+    """ReLUs per image, by site."""
+    return {relu.name: {"total": relu.size, "kept": relu.kept} for relu in architecture.relus}
+
+
 def repeats(inferences: Sequence[Inference]) -> list[dict[str, Any]]:
     """The times of both parties, by layer."""
     times = ("layers_ms", "waiting_ms")
-    return [{party: {key: inference.records[party][key] for key in times} for party in PARTIES} for inference in inferences]
+    return [
+        {party: {key: inference.records[party]["online"][key] for key in times} for party in PARTIES}
+        for inference in inferences
+    ]
 
 
-def offline(inferences: Sequence[Inference]) -> dict[str, Any]:
-    """Seconds of the slower party for each repeat, and the dealer's bytes for one inference."""
-    dealer = inferences[-1].records.get("dealer", {"server_bytes": 0, "client_bytes": 0})
+def offline(inferences: Sequence[Inference], costs: Mapping[str, Cost]) -> dict[str, Any]:
+    """What every inference takes before its input: seconds of each role for each repeat, bytes by direction, beside what the
+    formulas say, and what a party holds until it is used."""
+    last, total = inferences[-1].records, sum(costs.values(), Cost())
+    sent = {way: 0 for way in OFFLINE_WAYS}
+    for role, record in last.items():
+        for peer, counts in record["offline"]["sent_bytes"].items():
+            if f"{role}_to_{peer}" in sent:
+                sent[f"{role}_to_{peer}"] = sum(counts)
     return {
-        "seconds": [max(inference.records[party]["offline_s"] for party in PARTIES) for inference in inferences],
-        "dealer_to_server_bytes": dealer["server_bytes"],
-        "dealer_to_client_bytes": dealer["client_bytes"],
+        "seconds": {role: [inference.records[role]["offline"]["seconds"] for inference in inferences] for role in last},
+        "bytes": sent,
+        "predicted": total.offline,
+        "held_bytes": {party: last[party]["offline"]["held_bytes"] for party in PARTIES},
     }
 
 
@@ -96,14 +111,14 @@ def _wrapped(checks: Sequence[Inference], images: int) -> list[int]:
     """The image of each wrap, over all checks; the last batch may be filled up with images that do not count."""
     found, first = [], 0
     for check in checks:
-        notes = (check.records[party]["notes"] for party in PARTIES)
+        notes = (check.records[party]["notes"]["near"] for party in PARTIES)
         found += [first + image for image in wraps(*notes) if first + image < images]
         first += len(check.logits)
     return found
 
 
 def result(
-    terms: Terms,
+    settings: Settings,
     network: Network,
     setup_network: Network,
     architecture: Architecture,
@@ -113,18 +128,19 @@ def result(
     checked: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything a card is built from. facts: "model" and "parties", as the client has them; checked: from `correctness`."""
-    protocol = PROTOCOLS[terms.protocol]
-    parties = facts["parties"]
-    for key in ("rounds", "sent_bytes"):
-        assert all(found.records[party][key] == inferences[-1].records[party][key] for found in inferences for party in PARTIES)
+    protocol = PROTOCOLS[settings.protocol]
+    parties, costs = facts["parties"], protocol.costs(architecture, settings)
+    records = [[inference.records[party]["online"] for inference in inferences] for party in PARTIES]
+    assert all(record[key] == same[-1][key] for same in records for record in same for key in ("rounds", "sent_bytes"))
     return {
-        **{name: getattr(terms, name) for name in ("protocol", "provider", "precision_bits", "batch")},
+        **asdict(settings),
         "network": asdict(network),
         "threads": parties["server"]["hardware"]["torch_threads"],
         "warmups": warmups,
         "repeats": repeats(inferences),
-        "layers": layers(architecture, protocol.costs(architecture, terms.batch), inferences[-1]),
-        "offline": offline(inferences),
+        "layers": layers(protocol.layers(architecture, settings), costs, inferences[-1]),
+        "sites": sites(architecture),
+        "offline": offline(inferences, costs),
         "setup": {
             "network": setup_network.name,
             "seconds": max(party["setup_s"] for party in parties.values()),
@@ -133,5 +149,5 @@ def result(
         "correctness": dict(checked),
         "parties": parties,
         "model": facts["model"],
-        "trust": protocol.trust(terms.provider),
+        "trust": protocol.trust(settings.provider),
     }

@@ -21,7 +21,7 @@ from pi_bench.results.sentences import (
     not_measured,
     ratio_words,
 )
-from pi_bench.results.units import duration, size, span
+from pi_bench.units import duration, size, span
 
 HEAD = """<!DOCTYPE html>
 <html lang="en">

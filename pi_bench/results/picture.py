@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from pi_bench.cost import breakdown
 from pi_bench.results.sentences import Card, by_network, models, network_words
-from pi_bench.results.units import figures, plain, short_count
+from pi_bench.units import figures, plain, short_count
 from pi_bench.wire.network import Network
 
 # Okabe and Ito's palette, which colour-blind people can tell apart

@@ -6,7 +6,7 @@ from typing import Any
 
 from pi_bench.results.series import interleaved
 from pi_bench.results.statistics import Ratio, ratio_of_medians
-from pi_bench.results.units import duration, plain, size, span, times
+from pi_bench.units import duration, plain, size, span, times
 
 Card = Mapping[str, Any]
 
@@ -23,7 +23,7 @@ def headline(card: Card) -> str:
         f"{network_words(card['network'])}: median of {latency['n']}; 95% "
         f"{span(*latency['ci95'])}; p90 {duration(latency['p90'])}. It takes {online['rounds']:,} rounds; the server sends "
         f"{size(sent['server'])}, the client {size(sent['client'])}. Before the image is known (offline): "
-        f"{duration(1000 * offline['seconds'])} and {size(offline['bytes_per_party'])} from the dealer."
+        f"{duration(1000 * offline['seconds'])} and {size(offline['bytes_per_party'])} received by one party."
     )
 
 

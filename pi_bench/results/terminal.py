@@ -21,7 +21,7 @@ from pi_bench.results.sentences import (
     not_measured,
     ratio_words,
 )
-from pi_bench.results.units import duration, plain, size, span
+from pi_bench.units import duration, plain, size, span
 
 TOP = 10  # layers in the table, unless all are asked for
 

@@ -7,7 +7,8 @@
     before = channel.snapshot(); ...; channel.snapshot() - before        rounds and bytes in between
     channel.send_object({...}); channel.receive_object(); channel.barrier()    not counted, not delayed
 
-Bytes are counted one way as written to the socket, headers of frames (`pi_bench.wire.frames`) included. Every wait ends at once
+Bytes are counted one way as written to the socket, headers of frames (`pi_bench.wire.frames`) included. Rounds are one-way hops
+that had to follow each other: the depth of the deepest frame, sent or received, since the last barrier. Every wait ends at once
 with PartyLost when a party is lost; there is no other time limit, because nobody knows how long the other side computes. A wait
 costs no CPU but for the last 100 us of an emulated delay.
 """
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_bench.wire.control import Control
-from pi_bench.wire.frames import HEADER, Frame, Words
+from pi_bench.wire.frames import HEADER, WORD_BYTES, Frame, Words
 from pi_bench.wire.hello import check_clocks
 from pi_bench.wire.messages import ProtocolError
 from pi_bench.wire.network import Link, Network
@@ -71,11 +72,12 @@ class Channel:
         self._one_host = one_host
         self.emulate(network)
         self.waited_s = 0.0
-        self.rounds = self.sent_bytes = self.received_bytes = self.frames = 0
+        self.sent_bytes = self.received_bytes = self.frames = 0
         self._connection = connection
         self._control = control
         self._watch = watch
-        self._last = ""  # which way the last frame went: "sent", "received" or "both"
+        self._rounds_before = 0  # up to the last barrier
+        self._depth = self._received_depth = 0  # since then, of the deepest frame, and of the deepest one received
         self._poll = select.poll()
         self._poll.register(watch.fileno(), select.POLLIN)
         self._alarm = select.poll()
@@ -91,22 +93,24 @@ class Channel:
         self._link = Link(network) if network.emulated else None
 
     def exchange(self, outgoing: Sequence[Words], incoming: Sequence[Words]) -> None:
-        """Sends one frame while receiving another, which fills `incoming` in place: one round, a one-way delay.
+        """Sends one frame while receiving another, which fills `incoming` in place: both are one hop.
 
         Raises ProtocolError where the peer's frame has another length than `incoming`, and PartyLost.
         """
-        self._count("both")
         self._transfer(self._outgoing_frame(outgoing), self._incoming_frame(incoming))
 
     def send(self, outgoing: Sequence[Words]) -> None:
         """Sends one frame, and returns when the kernel has it. Raises PartyLost."""
-        self._count("sent")
         self._transfer(self._outgoing_frame(outgoing), None)
 
     def receive(self, incoming: Sequence[Words]) -> None:
         """Receives one frame into `incoming`. Raises ProtocolError for a frame of another length, and PartyLost."""
-        self._count("received")
         self._transfer(None, self._incoming_frame(incoming))
+
+    @property
+    def rounds(self) -> int:
+        """One-way hops that had to follow each other, so far."""
+        return self._rounds_before + self._depth
 
     def snapshot(self) -> Traffic:
         return Traffic(self.rounds, self.sent_bytes, self.received_bytes, self.waited_s)
@@ -123,9 +127,10 @@ class Channel:
     def barrier(self) -> None:
         """Returns when both parties have called it, within about 0.1 ms of each other. Raises as `receive_object`.
 
-        The next frame is a round, whichever way the last one before it went.
+        The next frame is a round, whatever was received before.
         """
-        self._last = ""
+        self._rounds_before += self._depth
+        self._depth = self._received_depth = 0
         self._watch.check()
         self._post("barrier", None)
         self._take("barrier", None)
@@ -146,16 +151,12 @@ class Channel:
     def close(self) -> None:
         self._connection.close()
 
-    def _count(self, way: str) -> None:
-        """An exchange is a round; a one-way frame is one unless the frame before it went the same way."""
-        if way == "both" or way != self._last:
-            self.rounds += 1
-        self._last = way
-
     def _outgoing_frame(self, tensors: Sequence[Words]) -> Frame:
         frame = Frame(tensors)
         arrival_ns = 0 if self._link is None else self._link.arrival_ns(frame.size, time.monotonic_ns())
-        HEADER.pack_into(frame.header, 0, frame.size - HEADER.size, arrival_ns)
+        depth = 1 + self._received_depth
+        HEADER.pack_into(frame.header, 0, frame.words, depth, arrival_ns)
+        self._depth = max(depth, self._depth)
         self.sent_bytes += frame.size
         self.frames += 1
         return frame
@@ -182,15 +183,18 @@ class Channel:
                 self._wait(sending, receiving)
         except ConnectionError:
             raise self._watch.note_closed(self.peer) from None
-        if incoming is not None and self._link is not None:
-            self._wait_until(HEADER.unpack(incoming.header)[1])
+        if incoming is not None:
+            _, depth, arrival_ns = HEADER.unpack(incoming.header)
+            self._received_depth = max(depth, self._received_depth)
+            self._depth = max(depth, self._depth)
+            if self._link is not None:
+                self._wait_until(arrival_ns)
 
     def _check_length(self, frame: Frame) -> None:
-        length, arrival_ns = HEADER.unpack(frame.header)
-        if length != frame.size - HEADER.size:
-            raise ProtocolError(
-                f"out of step: the {self.peer}'s frame has {length:,} bytes, {frame.size - HEADER.size:,} are expected"
-            )
+        words, _, arrival_ns = HEADER.unpack(frame.header)
+        if words != frame.words:
+            length, expected = WORD_BYTES * words, WORD_BYTES * frame.words
+            raise ProtocolError(f"out of step: the {self.peer}'s frame has {length:,} bytes, {expected:,} are expected")
         if (arrival_ns != 0) != (self._link is not None):
             raise ProtocolError(f"only one of this party and the {self.peer} emulates a network")
 

@@ -1,7 +1,8 @@
 """A frame on its way between two parties: a header and int64 words, sent and received in place, without copies.
 
-The header has 16 bytes, little-endian: the length of what follows (uint64) and the time of arrival (int64, CLOCK_MONOTONIC in
-nanoseconds; 0 where no network is emulated). The words of all tensors follow, one after the other.
+The header has 16 bytes, little-endian: how many words follow (uint32), the frame's depth (uint32), and the time of arrival
+(int64, CLOCK_MONOTONIC in nanoseconds; 0 where no network is emulated). The words of all tensors follow, one after the other.
+The depth is 1 + that of the deepest frame that the sender has received before (`pi_bench.cost.costs` says what it is for).
 """
 
 import socket
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 Words = Union["Tensor", np.ndarray]  # contiguous int64, on the CPU
 
-HEADER = struct.Struct("<Qq")
+HEADER = struct.Struct("<IIq")
+WORD_BYTES = 8
+_MOST_WORDS = 2**32 - 1
 _MOST_BUFFERS = 512  # of one system call; Linux takes 1024
 
 
@@ -27,8 +30,15 @@ class Frame:
         self.header = bytearray(HEADER.size)
         self._buffers = [memoryview(self.header), *(view for view in map(_bytes_of, tensors) if len(view))]
         self.size = sum(map(len, self._buffers))
+        if self.words > _MOST_WORDS:
+            raise ValueError(f"a frame of {self.words:,} words is too long to be sent; choose a smaller --batch")
         self.done = 0
         self._next = 0
+
+    @property
+    def words(self) -> int:
+        """How many follow the header."""
+        return (self.size - HEADER.size) // WORD_BYTES
 
     def send(self, connection: socket.socket) -> bool:
         """Hands over what the kernel takes now; True when all is through."""

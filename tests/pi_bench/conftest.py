@@ -16,6 +16,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from pi_bench.cost import OFFLINE_WAYS
+
 LAN = {"name": "lan", "rtt_ms": 0.3, "mbit_per_s": 3000.0, "emulated": True}
 LINEAR_LAYERS = (("input", "Input", 0.2), ("conv1", "Conv", 6.0), ("fc", "Linear", 1.0), ("output", "Output", 0.1))
 
@@ -45,7 +47,17 @@ def make_result() -> Callable[..., dict[str, Any]]:
             server_bytes = elements * 300 if op == "ReLU" else 160 * rounds
             client_bytes = server_bytes + 4000 * (op == "Input")
             cost = {"rounds": rounds, "server_bytes": server_bytes, "client_bytes": client_bytes}
-            layers.append({"name": layer, "op": op, "relu_kept": k, "relu_total": n, **cost, "predicted": dict(cost)})
+            layers.append(
+                {
+                    "name": layer,
+                    "op": op,
+                    "relu_kept": k,
+                    "relu_total": n,
+                    **cost,
+                    "predicted": dict(cost),
+                    "serial_bytes": client_bytes,
+                }
+            )
             compute_ms.append(ms + ms_per_relu * elements)
             wait = rounds * (network["rtt_ms"] or 0) / 2
             wait_ms.append(wait + (client_bytes * 8 / network["mbit_per_s"] / 1000 if network["mbit_per_s"] else 0))
@@ -72,10 +84,16 @@ def make_result() -> Callable[..., dict[str, Any]]:
             "warmups": 2,
             "repeats": turns,
             "layers": layers,
+            "sites": {site: {"total": n, "kept": k} for site, k, n in relus},
             "offline": {
-                "seconds": [0.02 + 0.001 * i for i in range(repeats)],
-                "dealer_to_server_bytes": 900 * sum(kept),
-                "dealer_to_client_bytes": 32,
+                "seconds": {
+                    "server": [0.02 + 0.001 * i for i in range(repeats)],
+                    "client": [0.01] * repeats,
+                    "dealer": [0.005] * repeats,
+                },
+                "bytes": dict(zip(OFFLINE_WAYS, (900 * sum(kept), 32, 100, 0), strict=True)),
+                "predicted": dict(zip(OFFLINE_WAYS, (900 * sum(kept), 32, 100, 0), strict=True)),
+                "held_bytes": {"server": 5000, "client": 4000},
             },
             "setup": {
                 "network": network["name"],

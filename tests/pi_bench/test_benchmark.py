@@ -116,7 +116,7 @@ def test_modes_and_other_networks(make_student: Callable[..., Path]) -> None:
     for mode, modes in ((None, ["normal"]), ("adversarial, normal,adversarial", ["adversarial", "normal"])):
         config = BenchmarkConfig(f"{both}@crypten-plain,{alone}", mode)
         found = contenders(both, config, lambda model: images)
-        assert [(one.path, one.model.mode, one.terms.protocol) for one in found] == [
+        assert [(one.path, one.model.mode, one.settings.protocol) for one in found] == [
             *((both, name, "crypten") for name in modes),
             *((both, name, "crypten-plain") for name in modes),
             (alone, None, "crypten"),

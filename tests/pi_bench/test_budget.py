@@ -31,7 +31,7 @@ def network(a: int = 50, b: int = 10) -> Architecture:
 def costs(architecture: Architecture) -> dict[str, Cost]:
     found = {"input": Cost(), "c": Cost(rounds=2)}
     for relu in architecture.relus:
-        found[relu.name] = Cost(10, server_bytes=1000 * relu.kept, client_bytes=7) if relu.kept else Cost()
+        found[relu.name] = Cost(10, 1000 * relu.kept, 7, serial_bytes=1000 * relu.kept) if relu.kept else Cost()
     return found
 
 
@@ -110,7 +110,7 @@ def test_a_network_or_a_protocol_without_a_budget_is_refused():
     with pytest.raises(ValueError, match="no ReLU"):
         answer(100, bare)
     with pytest.raises(ValueError, match="kept or not"):
-        search(network(), TIMING, 100, Line(), lambda architecture: {"a": Cost(9, 500, 500)})
+        search(network(), TIMING, 100, Line(), lambda architecture: {"a": Cost(9, 500, 500, 500)})
 
 
 @pytest.mark.parametrize("budget", [3, 4, 17, 60, 61, 99, 170])

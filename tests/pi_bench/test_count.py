@@ -108,11 +108,13 @@ def test_json(path: Path, batch: int, capsys: pytest.CaptureFixture[str]) -> Non
     assert count.main([str(path), "--json", "--batch", str(batch)]) == 0
     found = json.loads(capsys.readouterr().out)
     model = graph.load(path)
-    assert [layer["name"] for layer in found["layers"]] == list(protocols.costs("crypten", model.architecture))
+    assert [layer["name"] for layer in found["layers"]] == list(
+        protocols.costs(model.architecture, protocols.Settings("crypten"))
+    )
     assert found["batch"] == batch
     assert found["not_understood"] == []
     for name in protocols.names():
-        expected = protocols.costs(name, model.architecture, batch)
+        expected = protocols.costs(model.architecture, protocols.Settings(name, batch=batch))
         assert [Cost(**layer["costs"][name]) for layer in found["layers"]] == list(expected.values())
         assert Cost(**found["total"]["costs"][name]) == sum(expected.values(), Cost())
     assert (found["total"]["relu_kept"], found["total"]["relu_total"]) == (6, 36)

@@ -18,8 +18,8 @@ class Pretender:
     def __init__(self, name: str, batch: int, diary: list[Call]):
         self.name, self.batch, self._diary = name, batch, diary
 
-    def infer(self, indices: Sequence[int], network: Network, note_wraps: bool = False) -> Inference:
-        self._diary.append((self.name, tuple(indices), network.name, note_wraps))
+    def infer(self, indices: Sequence[int], network: Network, note: bool = False) -> Inference:
+        self._diary.append((self.name, tuple(indices), network.name, note))
         return Inference(np.array(indices), {})
 
 
@@ -47,5 +47,5 @@ def test_answers_are_checked_on_every_image_without_a_network() -> None:
 
 def test_wraps_are_noted_only_where_there_is_an_auditor() -> None:
     diary: list[Call] = []
-    measure([Pretender("a", 1, diary)], 2, [LAN], 0, 1, lambda note: None, note_wraps=False)
+    measure([Pretender("a", 1, diary)], 2, [LAN], 0, 1, lambda note: None, note=False)
     assert not any(noted for *_, noted in diary)

@@ -9,6 +9,7 @@ from pi_bench import plan, protocols
 from pi_bench.budget import with_kept
 from pi_bench.cost import predicted_ms
 from pi_bench.model.graph import load
+from pi_bench.protocols.settings import Settings
 from pi_bench.results import card
 from pi_bench.wire.network import PROFILES
 
@@ -80,7 +81,9 @@ def test_the_answer_meets_the_target_by_the_protocols_own_costs_and_one_relu_mor
 
     def latency_ms(kept: dict[str, int]) -> float:
         compute_ms = 7.3 + sum(0.3 + 0.05 * k for k in kept.values() if k)
-        return predicted_ms(protocols.costs("crypten", with_kept(architecture, kept)).values(), network, compute_ms).total_ms
+        return predicted_ms(
+            protocols.costs(with_kept(architecture, kept), Settings("crypten")).values(), network, compute_ms
+        ).total_ms
 
     first, second = (relu.name for relu in architecture.relus)
     target_ms = latency_ms({first: 20, second: 20}) + 0.001
@@ -105,7 +108,7 @@ def test_all_relus(model, card_of, capsys):
 
 
 def test_rounds_alone_exceed_the_target(model, card_of, capsys):
-    rounds = sum(cost.rounds for cost in protocols.costs("crypten", load(model).architecture).values())
+    rounds = sum(cost.rounds for cost in protocols.costs(load(model).architecture, Settings("crypten")).values())
     text = said(capsys, model, "--latency", "300ms", "--network", "wan", "--card", card_of())
     assert "No ReLU budget that keeps a ReLU in each of the 2 layers meets 300 ms" in text
     assert f"Its rounds alone exceed it: {rounds} rounds x 20 ms (half the RTT) = {rounds * 20} ms" in text

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 
 from pi_bench.model.operations import Model
-from pi_bench.parties.party import Meeting, join_as_client, meet, run_dealer, run_server
-from pi_bench.parties.terms import Terms
+from pi_bench.parties.meeting import Meeting, join_as_client, meet, run_dealer, run_server
+from pi_bench.protocols.settings import Settings
 from pi_bench.wire.address import listen, write
 from pi_bench.wire.channel import Channel
 from pi_bench.wire.network import LOOPBACK, Network
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pi_bench.protocols.roles", "pi_bench.parties.party"])
+CONTEXT.set_forkserver_preload(["pi_bench.protocols.crypten.engine", "pi_bench.parties.meeting"])
 
 
 @dataclass
@@ -36,26 +36,26 @@ class Outcome:
 def infer(
     model: Model,
     images: np.ndarray,
-    terms: Terms = Terms(),  # noqa: B008, it is frozen
+    settings: Settings = Settings(),  # noqa: B008, it is frozen
     inferences: int = 1,
     network: Network = LOOPBACK,
-    note_wraps: bool = False,
+    note: bool = False,
     tap: bool = False,
 ) -> Outcome:
     """The images (B, C, H, W), several times over."""
     listener = listen(("127.0.0.1", 0))
     meeting = Meeting(write(listener.getsockname()), LOOPBACK, None, None, 60.0)
-    roles = ("server", "client", "dealer") if terms.needs_dealer else ("server", "client")
+    roles = ("server", "client", "dealer") if settings.needs_dealer else ("server", "client")
     counting = CONTEXT.Barrier(2, timeout=60.0)  # neither sends before the other has begun to count
     pipes, processes = {}, []
     for role in roles:
         pipes[role], theirs = CONTEXT.Pipe()
         own = {
             "server": (counting, model, listener),
-            "client": (counting, images, inferences, network, note_wraps),
+            "client": (counting, images, inferences, network, note),
             "dealer": (),
         }[role]
-        processes.append(CONTEXT.Process(target=_run, args=(role, terms, meeting, theirs, tap, own)))
+        processes.append(CONTEXT.Process(target=_run, args=(role, settings, meeting, theirs, tap, own)))
         processes[-1].start()
         theirs.close()
     listener.close()
@@ -70,60 +70,60 @@ def infer(
         if role == "client":
             outcome.logits = [inference.logits for inference in content["inferences"]]
             outcome.records = [inference.records for inference in content["inferences"]]
-        if role == "server" and note_wraps:
+        if role == "server" and note:
             notes = content["notes"]
     for process in processes:
         process.join()
     assert not failures, "\n".join(failures)
-    if note_wraps:
+    if note:
         for records, noted in zip(outcome.records, notes, strict=True):
             records["server"]["notes"] = noted
     return outcome
 
 
-def _run(role: str, terms: Terms, meeting: Meeting, pipe: Connection, tap: bool, own: tuple[Any, ...]) -> None:
+def _run(role: str, settings: Settings, meeting: Meeting, pipe: Connection, tap: bool, own: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
     wire: dict[tuple[str, str], bytearray] = {}
     if tap:
         _tap(role, wire)
     try:
-        content = {"server": _server, "client": _client, "dealer": _dealer}[role](terms, meeting, *own)
+        content = {"server": _server, "client": _client, "dealer": _dealer}[role](settings, meeting, *own)
         pipe.send(("done", {**content, "wire": {key: bytes(value) for key, value in wire.items()}}))
     except BaseException:
         pipe.send(("failed", traceback.format_exc()))
 
 
-def _server(terms: Terms, meeting: Meeting, counting: Barrier, model: Model, listener: Any) -> dict[str, Any]:
+def _server(settings: Settings, meeting: Meeting, counting: Barrier, model: Model, listener: Any) -> dict[str, Any]:
     notes: list[Any] = []
     with meet(
-        "server", terms, Meeting(meeting.rendezvous, meeting.network, model.architecture.digest, listener, 60.0)
+        "server", settings, Meeting(meeting.rendezvous, meeting.network, model.architecture.digest, listener, 60.0)
     ) as links:
         before = _kernel(links.channels["client"])
         counting.wait()
-        run_server(links, terms, model, {}, notes.append)
+        run_server(links, settings, model, {}, notes.append)
         return {"kernel": _grown(before, links.channels["client"]), "notes": notes}
 
 
-def _dealer(terms: Terms, meeting: Meeting) -> dict[str, Any]:
-    with meet("dealer", terms, meeting) as links:
-        run_dealer(links, terms)
+def _dealer(settings: Settings, meeting: Meeting) -> dict[str, Any]:
+    with meet("dealer", settings, meeting) as links:
+        run_dealer(links, settings)
     return {"kernel": None}
 
 
 def _client(
-    terms: Terms,
+    settings: Settings,
     meeting: Meeting,
     counting: Barrier,
     images: np.ndarray,
     inferences: int,
     network: Network,
-    note_wraps: bool,
+    note: bool,
 ) -> dict[str, Any]:
-    with meet("client", terms, meeting) as links:
+    with meet("client", settings, meeting) as links:
         before = _kernel(links.channels["server"])
         counting.wait()
-        joined = join_as_client(links, terms, None)
-        found = [joined.client.infer(images, network, note_wraps) for _ in range(inferences)]
+        joined = join_as_client(links, settings, None)
+        found = [joined.client.infer(images, network, note) for _ in range(inferences)]
         joined.client.end()
         return {"inferences": found, "kernel": _grown(before, links.channels["server"])}
 

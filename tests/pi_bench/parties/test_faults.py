@@ -17,7 +17,7 @@ import pytest
 
 from pi_bench.parties.launch import PartiesFailed
 from pi_bench.parties.local import LocalParties
-from pi_bench.parties.terms import Terms
+from pi_bench.protocols.settings import Settings
 from pi_bench.wire.network import Network
 
 ROLES = ("server", "client", "dealer")
@@ -49,7 +49,7 @@ class Loss:
     ended_s: dict[str, float] = field(default_factory=dict)
 
     def during_an_inference(self, folder: Path, role: str, number: int) -> None:
-        with LocalParties(folder / "network.onnx", folder / "images.npz", Terms(), SLOW) as parties:
+        with LocalParties(folder / "network.onnx", folder / "images.npz", Settings(), SLOW) as parties:
             self.pids = parties.pids
             self.thread = threading.Timer(1.5, self._lose, (role, number))
             self.thread.start()

@@ -9,7 +9,7 @@ import numpy as np
 from pi_bench.model import graph
 from pi_bench.model.operations import Conv
 from pi_bench.parties.local import LocalParties
-from pi_bench.parties.terms import Terms
+from pi_bench.protocols.settings import Settings
 from pi_bench.wire.network import LOOPBACK
 
 PRECISION_BITS = 16
@@ -65,7 +65,7 @@ def test_each_party_holds_its_own_secret_only(make_student: Callable[..., Path],
     loaded = graph.load(model)
     convs = [operation for operation in loaded.architecture.operations if isinstance(operation, Conv)]
     secrets = {"weights": loaded.weights[convs[-1].name].weight, "images": images[1]}
-    with LocalParties(model, tmp_path / "images.npz", Terms(), LOOPBACK) as parties:
+    with LocalParties(model, tmp_path / "images.npz", Settings(), LOOPBACK) as parties:
         for index in (0, 1):
             secrets["logits"] = parties.infer([index], LOOPBACK).logits
         known = {role: found(pid, secrets) for role, pid in parties.pids.items()}

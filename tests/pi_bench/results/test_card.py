@@ -99,8 +99,10 @@ def test_relus_offline_and_setup_are_what_the_run_said(make_result):
     made = card.build(make_result(kept=(60, 0)), "the command")
     assert made["relu"]["sites"] == {"relu1": {"total": 400, "kept": 60}, "relu2": {"total": 100, "kept": 0}}
     assert (made["relu"]["total"], made["relu"]["kept"]) == (500, 60)
-    assert made["offline"]["bytes_per_party"] == 900 * 60 and made["offline"]["dealer_to"]["client"] == 32
+    assert made["offline"]["bytes_per_party"] == 900 * 60 + 100  # from the dealer and from the client
+    assert made["offline"]["bytes"]["dealer_to_client"] == 32 and made["offline"]["held_bytes"]["client"] == 4000
     assert made["offline"]["seconds"] == pytest.approx(0.022)
+    assert made["offline"]["seconds_by_role"]["dealer"] == pytest.approx(0.005)
     assert made["setup"]["bytes"] == {"server": 70_000, "client": 64, "dealer": 35_000}
     assert made["command"] == "the command"
 

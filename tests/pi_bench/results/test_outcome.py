@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pi_bench.cost import Cost
 from pi_bench.parties.inference import Inference
 from pi_bench.results.outcome import correctness, offline
 
@@ -14,7 +15,7 @@ PLAIN = np.array([[3.0, 1.1], [0.5, 1.0], [0.4, 0.5], [0.2, 0.1]])
 
 def check(logits: np.ndarray, server: list[Any] | None = None, client: list[Any] | None = None) -> Inference:
     noted = {"server": server, "client": client}
-    return Inference(logits, {role: {} if notes is None else {"notes": notes} for role, notes in noted.items()})
+    return Inference(logits, {role: {} if notes is None else {"notes": {"near": notes}} for role, notes in noted.items()})
 
 
 def test_matches_errors_and_accuracy_of_the_first_images() -> None:
@@ -47,9 +48,20 @@ def test_a_client_alone_knows_neither_wraps_nor_plain_logits() -> None:
     assert all(found[key] is None for key in ("matches", "plain_correct", "max_abs_logit_error", "wraps", "wrapped_images"))
 
 
-def test_offline_is_the_slower_party_and_the_dealers_bytes() -> None:
-    records = {"server": {"offline_s": 0.5}, "client": {"offline_s": 0.7}}
-    dealt = {"dealer": {"server_bytes": 120, "client_bytes": 0, "seconds": 0.4}}
-    found = offline([Inference(LOGITS, records | dealt), Inference(LOGITS, {**records, "server": {"offline_s": 0.9}} | dealt)])
-    assert found == {"seconds": [0.7, 0.9], "dealer_to_server_bytes": 120, "dealer_to_client_bytes": 0}
-    assert offline([Inference(LOGITS, records)])["dealer_to_server_bytes"] == 0  # no dealer: nothing is dealt before
+def test_offline_is_by_role_and_by_direction() -> None:
+    def record(seconds: float, **sent: list[int]) -> dict[str, Any]:
+        return {"offline": {"seconds": seconds, "sent_bytes": sent, "held_bytes": 10}}
+
+    records = {
+        "server": record(0.5, client=[0, 0], dealer=[0, 0]),
+        "client": record(0.7, server=[0, 8], dealer=[0, 0]),
+        "dealer": record(0.4, server=[50, 70], client=[16, 0]),
+    }
+    slower = {**records, "server": record(0.9, client=[0, 0])}
+    found = offline([Inference(LOGITS, slower), Inference(LOGITS, records)], {"a": Cost(dealer_to_server_bytes=120)})
+    assert found["seconds"] == {"server": [0.9, 0.5], "client": [0.7, 0.7], "dealer": [0.4, 0.4]}
+    sent = {"dealer_to_server": 120, "dealer_to_client": 16, "client_to_server": 8, "server_to_client": 0}
+    assert found["bytes"] == sent and found["predicted"]["dealer_to_server"] == 120
+    assert found["held_bytes"] == {"server": 10, "client": 10}
+    del records["dealer"]
+    assert offline([Inference(LOGITS, records)], {})["bytes"]["dealer_to_server"] == 0  # no dealer: nothing is dealt before

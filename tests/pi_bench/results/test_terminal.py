@@ -5,7 +5,7 @@ from rich.console import Console
 
 from pi_bench.results import card, terminal
 from pi_bench.results.sentences import ratio_words
-from pi_bench.results.units import times
+from pi_bench.units import times
 
 WAN = {"name": "wan", "rtt_ms": 40.0, "mbit_per_s": 400.0, "emulated": True}
 
@@ -25,7 +25,7 @@ def test_one_card_says_what_an_inference_takes_in_words(make_card):
     assert "student.onnx keeps 100 of 500 ReLUs" in text
     assert "on lan (3000 Mbit/s, 0.3 ms round trip, emulated): median of 5" in text
     assert "20 rounds" in text and "the server sends 30.3 kB, the client 34.3 kB" in text
-    assert "(offline): 22.0 ms and 90.0 kB from the dealer" in text
+    assert "(offline): 22.0 ms and 90.1 kB" in text
     assert "49 of 50 answers are those of plaintext" in text and "accuracy under encryption 90.0%" in text
     assert "Trust: Semi-honest" in text and "Not measured: " in text
 

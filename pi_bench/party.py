@@ -1,0 +1,212 @@
+"""One party of a secure inference, on this host or another: server, client or dealer.
+
+    python -m pi_bench party --role server --rendezvous tcp://0.0.0.0:5000 --model MODEL.onnx
+    python -m pi_bench party --role dealer --rendezvous tcp://server:5000
+    python -m pi_bench party --role client --rendezvous tcp://server:5000 --inputs images.npz --card card.json
+
+The server alone reads the model, the client alone the images. The client measures, gets the logits and writes the card. The
+benchmark starts parties of this host by the same command.
+"""
+
+import shlex
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from pi_bench import inputs
+from pi_bench.cli import command
+from pi_bench.model import graph
+from pi_bench.model.operations import Model
+from pi_bench.parties.inference import Inference
+from pi_bench.parties.meeting import Joined, Meeting, join_as_client, meet, run_dealer, run_server
+from pi_bench.parties.parent import Parent, inherited
+from pi_bench.protocols.settings import Settings
+from pi_bench.standalone import Measurement, measure_as_client
+from pi_bench.wire.network import Network, choose
+from pi_bench.wire.rendezvous import Links
+
+
+@dataclass(frozen=True)
+class PartyConfig:
+    """Runs one party of a secure inference. Start one of each role; all with the same settings.
+
+    Args:
+        role: the server holds the weights, the client the images, the dealer deals correlated randomness.
+        rendezvous: tcp://host:port, where the server listens and the others find it.
+        model: the server's ONNX file.
+        mode: which mode of it, if it holds several; its first one without.
+        inputs: the client's images, a .npz file or a folder.
+        labels: the client's labels, if they are not with the images.
+        plain_logits: for the client, a .npy file of the logits in the clear, to compare with.
+        card: where the client writes the result.
+        protocol: how products and comparisons are made.
+        provider: who makes the correlated randomness; insecure-first-party is CrypTen's default, the server could read all.
+        precision_bits: fractional bits of fixed-point numbers.
+        batch: images in one inference.
+        network: real between hosts; a profile to emulate between processes of one host.
+        rtt_ms: an own network to emulate: time to the other party and back.
+        mbit_per_s: an own network to emulate: bandwidth of each direction.
+        digest: the architecture that this party wants; another one is refused.
+        images: on how many images answers are checked; all without.
+        repeats: counted inferences.
+        warmups: inferences before that.
+        threads: torch's threads of this process.
+        timeout_s: how long the other parties may take to arrive.
+        listen_fd: a listening socket that the starting program has opened.
+        parent_fd: the connection to the starting program.
+    """
+
+    role: Literal["server", "client", "dealer"]
+    rendezvous: str
+    model: Path | None = None
+    mode: str | None = None
+    inputs: Path | None = None
+    labels: Path | None = None
+    plain_logits: Path | None = None
+    card: Path | None = None
+    protocol: str = "crypten"
+    provider: str = "dealer"
+    precision_bits: int = 16
+    batch: int = 1
+    network: str = "real"
+    rtt_ms: float | None = None
+    mbit_per_s: float | None = None
+    digest: str | None = None
+    images: int | None = None
+    repeats: int = 21
+    warmups: int = 3
+    threads: int = 1
+    timeout_s: float = 30.0
+    listen_fd: int | None = None
+    parent_fd: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or self.warmups < 0 or self.threads < 1 or (self.images is not None and self.images < 1):
+            counts = f"{self.repeats}, {self.warmups}, {self.threads} and {self.images}"
+            raise ValueError(f"repeats, warmups, threads and images are {counts}: at least 1, 0, 1 and 1")
+        if self.role == "dealer" and not self.settings.needs_dealer:
+            raise ValueError("with the provider insecure-first-party there is no dealer; start a server and a client only")
+        if self.role == "server" and self.model is None:
+            raise ValueError("the server needs --model MODEL.onnx")
+        if self.role == "client" and self.inputs is None:
+            raise ValueError("the client needs --inputs IMAGES, a .npz file or a folder")
+        if self.role != "server" and self.model is not None:
+            raise ValueError(f"the {self.role} must not see the model; leave out --model")
+        if self.role != "server" and self.mode is not None:
+            raise ValueError(f"the mode is chosen by the server, which has the model, not by the {self.role}; leave out --mode")
+        if self.role != "client" and self.inputs is not None:
+            raise ValueError(f"the {self.role} must not see the images; leave out --inputs")
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(self.protocol, self.provider, self.precision_bits, self.batch)
+
+    @property
+    def chosen_network(self) -> Network:
+        return choose(self.network, self.rtt_ms, self.mbit_per_s)
+
+
+def run(config: PartyConfig) -> None:
+    """Runs the party until its work is done."""
+    torch.set_num_threads(config.threads)
+    parent = None if config.parent_fd is None else Parent(config.parent_fd)
+    listener = None if config.listen_fd is None else inherited(config.listen_fd)
+    {"server": _server, "client": _client, "dealer": _dealer}[config.role](config, parent, listener)
+
+
+def _meet(config: PartyConfig, listener: socket.socket | None, digest: str | None) -> Links:
+    meeting = Meeting(config.rendezvous, config.chosen_network, digest, listener, config.timeout_s)
+    return meet(config.role, config.settings, meeting)
+
+
+def _server(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
+    model = graph.load(config.model, config.mode)
+    graph.refuse_unknown(model)
+    digest = model.architecture.digest
+    if config.digest is not None and config.digest != digest:
+        raise ValueError(f"{config.model} has the architecture {digest}, not {config.digest}")
+    with _meet(config, listener, digest) as links:
+        keep_notes = (lambda notes: None) if parent is None else parent.send
+        run_server(links, config.settings, model, model_facts(config.model, model), keep_notes)
+
+
+def model_facts(path: Path, model: Model) -> dict[str, Any]:
+    """What the client's card says of a model."""
+    operations = model.architecture.operations
+    return {
+        "path": path.name,
+        "sha256": None,  # it would confirm a guess of the weights
+        "mode": model.mode,
+        "architecture_digest": model.architecture.digest,
+        "macs": sum(operation.macs for operation in operations),
+        "parameters": sum(operation.parameters for operation in operations),
+    }
+
+
+def _dealer(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
+    with _meet(config, listener, config.digest) as links:
+        run_dealer(links, config.settings)
+
+
+def _client(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
+    with _meet(config, listener, config.digest) as links:
+        joined = join_as_client(links, config.settings, config.digest)
+        try:
+            images = inputs.load(config.inputs, config.labels, joined.architecture.input_shape)
+        except (ValueError, OSError):
+            links.abort("it cannot use its images")  # and not why: that would tell of them
+            raise
+        images = images if config.images is None else images.first(config.images)
+        subject = ImagesOfClient(joined, images.images, config.batch)
+        if parent is None:
+            measure_as_client(subject, images, _measurement(config), joined)
+        else:
+            _obey(subject, parent, joined)
+        joined.client.end()
+
+
+def _measurement(config: PartyConfig) -> Measurement:
+    command_line = shlex.join(["python", "-m", "pi_bench", *sys.argv[1:]])
+    return Measurement(
+        config.settings,
+        config.chosen_network,
+        config.warmups,
+        config.repeats,
+        config.plain_logits,
+        config.card,
+        command_line,
+    )
+
+
+class ImagesOfClient:
+    """The client as a subject of the benchmark."""
+
+    def __init__(self, joined: Joined, images: np.ndarray, batch: int):
+        self._client = joined.client
+        self._images = images
+        self.batch = batch
+
+    def infer(self, indices: Sequence[int], network: Network, note: bool = False) -> Inference:
+        return self._client.infer(self._images[list(indices)], network, note)
+
+
+def _obey(subject: ImagesOfClient, parent: Parent, joined: Joined) -> None:
+    """Does what the benchmark orders until it orders the end."""
+    parent.send({"model": joined.model, "parties": joined.parties})
+    while (order := parent.receive()) is not None:
+        found = subject.infer(order["indices"], Network(**order["network"]), order["note"])
+        parent.send({"logits": found.logits.tolist(), "records": found.records})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return command(run, PartyConfig, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

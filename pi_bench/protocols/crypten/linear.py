@@ -1,0 +1,91 @@
+r"""Linear operations on additive shares, with weights that are opened once for a model, masked.
+
+The server knows the weights w, so they need no sharing. With * the operation's product:
+
+    once for a model     1. the dealer deals the server a mask b; the server sends w - b; the client keeps it
+    before the input     2. the dealer deals the client a, and both shares c_0 + c_1 = a * b
+                         3. the client computes its share of the result, y_1 = a * (w - b) + c_1
+    online               4. the client sends x_1 - a, its share of the input, masked
+                         5. the server computes y_0 = w * (x_0 + (x_1 - a)) + c_0 + bias
+                         6. both truncate their share
+
+y_0 + y_1 = w * x + bias. Online that is one opening, one way, and one convolution at the server; CrypTen opens input and
+weights each time, both ways, and computes three at both. The client sees w - b with b uniform; the server sees x_1 - a with a
+uniform.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+from pi_bench.cost import Message
+from pi_bench.model.operations import Weights
+from pi_bench.model.walk import Inputs
+from pi_bench.protocols.dealing.correlation import Correlation, Deal, Tensors
+from pi_bench.protocols.dealing.masked_product import MaskedProduct
+from pi_bench.protocols.dealing.randomness import Stream
+from pi_bench.protocols.layer import Layer, frame_bytes
+from pi_bench.protocols.masked_weights import MaskedWeights, open_to_client, opened_by_server
+from pi_bench.protocols.part import Context, Outputs, Step
+from pi_bench.protocols.shares.fixed_point import encode
+from pi_bench.protocols.shares.products import SmallWeight, multiply
+from pi_bench.protocols.shares.share import Share, zeros_like
+
+
+class MaskedLinear(MaskedWeights):
+    """Conv and Linear with the server's plain weights and the client's precomputed share."""
+
+    def messages(self, layer: Layer) -> list[Message]:
+        return [*super().messages(layer), Message("online", "client", "server", frame_bytes(prod(layer.input_shape)))]
+
+    def dealt(self, layer: Layer) -> Sequence[Correlation]:
+        return (MaskedProduct(layer.operation, layer.input_shape),)
+
+    def deal(
+        self, layer: Layer, server: Stream, client: Stream, once: Tensor | None, inputs: Inputs
+    ) -> tuple[list[Deal], Outputs]:
+        return [correlation.deal(server, client, once) for correlation in self.dealt(layer)], [None]
+
+    def step(self, layer: Layer, context: Context, weights: Weights | None, once: Tensors) -> Step:
+        if weights is None:
+            return _ClientStep(layer, context)
+        return _ServerStep(layer, context, weights, once)
+
+
+class _ServerStep(Step):
+    def __init__(self, layer: Layer, context: Context, weights: Weights, once: Tensors):
+        self._context = context
+        self._bits = context.settings.precision_bits
+        self._weight = SmallWeight(layer.operation, open_to_client(weights, once, context))
+        self._bias = None if weights.bias is None else encode(weights.bias, 2 * self._bits)
+
+    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, Tensor]:
+        ((share,),) = dealt
+        return [None], share if self._bias is None else share.add_(self._bias)
+
+    def online(self, material: Tensor, inputs: Inputs) -> Outputs:
+        ((x,),) = inputs
+        opened = zeros_like(x)
+        self._context.peer.receive([opened])
+        result = Share(self._weight.times(opened.add_(x.words)).add_(material), 2 * self._bits)
+        return [result.at(self._bits, self._context.notes)]
+
+
+class _ClientStep(Step):
+    def __init__(self, layer: Layer, context: Context):
+        self._operation = layer.operation
+        self._context = context
+        self._masked_weight = opened_by_server(layer, context)
+
+    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, Tensors]:
+        ((mask, share),) = dealt
+        return [None], (mask, multiply(self._operation, mask, self._masked_weight).add_(share))
+
+    def online(self, material: Tensors, inputs: Inputs) -> Outputs:
+        ((x,),) = inputs
+        mask, share = material
+        self._context.peer.send([torch.sub(x.words, mask, out=mask)])
+        bits = self._context.settings.precision_bits
+        return [Share(share, 2 * bits).at(bits, self._context.notes)]
