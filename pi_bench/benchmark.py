@@ -2,6 +2,7 @@
 
 python -m pi_bench MODEL.onnx
 python -m pi_bench STUDENT.onnx --against TEACHER.onnx,STUDENT.onnx@crypten-plain --network loopback,lan,wan
+python -m pi_bench STUDENT.onnx --protocol one-trip --inputs images.npz
 python -m pi_bench STUDENT.onnx --mode normal,adversarial
 """
 
@@ -22,13 +23,15 @@ import numpy as np
 from pi_bench import inputs
 from pi_bench.cli import command
 from pi_bench.inputs import Images
-from pi_bench.measure import Measured, inferences, measure
+from pi_bench.measure import Measured, Plan, check_ahead, measure
 from pi_bench.model import graph, plain
 from pi_bench.model.operations import Model
 from pi_bench.parties.local import LocalParties
 from pi_bench.progress import bar, console
+from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.settings import Settings
 from pi_bench.results import card, folder, outcome, series, terminal
+from pi_bench.units import size
 from pi_bench.wire.network import REAL, Network, choose
 
 RANDOM_IMAGES = 16
@@ -46,10 +49,14 @@ class BenchmarkConfig:
         inputs: images to check answers on, a .npz file (images, labels) or a folder; random ones without.
         labels: their labels, if they are not with the images; then accuracy under encryption is measured.
         images: on how many of them answers are checked; 16 random or at most 100 given ones without.
-        protocol: crypten, or crypten-plain to see what the plain way costs.
+        protocol: one-trip, crypten or crypten-plain, several with commas between: each is run, in turn with the others.
         provider: who makes the correlated randomness: dealer, or insecure-first-party (CrypTen's; the server could read all).
         precision_bits: fractional bits of fixed-point numbers; more are more exact and wrap more often.
         batch: images in one inference.
+        comparison_bits: how many bits of a value one-trip's comparisons read, 64 less the precision bits for all of them;
+            without it the server chooses by its calibration images.
+        calibration: those images, a .npz file or a folder; without it other random ones, or those of --inputs that are not
+            checked (where there are none, those that are).
         network: loopback, lan, wan, lan-1g or wan-100m, several with commas between; all but loopback are emulated.
         rtt_ms: an own network: time to the other party and back.
         mbit_per_s: an own network: bandwidth of each direction.
@@ -57,6 +64,9 @@ class BenchmarkConfig:
         warmups: inferences before that.
         seed: of random images.
         out: folder for cards, picture and page; by default pi_bench/ beside the model.
+        ahead: inferences that are prepared before the first image; what they hold is said.
+        ahead_folder: where what is dealt is kept until it is used, in files without names; in memory without.
+        threads: of each party; with one, server and client have a core each.
         all_layers: the table shows every layer.
     """
 
@@ -65,10 +75,12 @@ class BenchmarkConfig:
     inputs: Path | None = None
     labels: Path | None = None
     images: int | None = None
-    protocol: str = "crypten"
+    protocol: str = "one-trip,crypten"
     provider: str = "dealer"
     precision_bits: int = 16
     batch: int = 1
+    comparison_bits: int | None = None
+    calibration: Path | None = None
     network: str = "loopback"
     rtt_ms: float | None = None
     mbit_per_s: float | None = None
@@ -76,6 +88,9 @@ class BenchmarkConfig:
     warmups: int = 3
     seed: int = 0
     out: Path | None = None
+    ahead: int = 0
+    ahead_folder: Path | None = None
+    threads: int = 1
     all_layers: bool = False
 
     def __post_init__(self) -> None:
@@ -83,6 +98,11 @@ class BenchmarkConfig:
             raise ValueError(f"repeats is {self.repeats} and warmups {self.warmups}: at least 1 and 0")
         if self.images is not None and self.images < 1:
             raise ValueError(f"images is {self.images}: answers are checked on at least 1")
+        check_ahead(self.ahead, self.ahead_folder)
+        if self.threads < 1:
+            raise ValueError(f"threads is {self.threads}: at least 1")
+        if self.comparison_bits is not None and self.calibration is not None:
+            raise ValueError("comparison bits are given or chosen by calibration; leave out --comparison-bits or --calibration")
 
     @property
     def networks(self) -> list[Network]:
@@ -99,8 +119,13 @@ class BenchmarkConfig:
         """Those that are asked for, each once; None is a file's first one."""
         return [None] if self.mode is None else list(dict.fromkeys(name.strip() for name in self.mode.split(",")))
 
+    @property
+    def protocols(self) -> list[str]:
+        """Those that are asked for, each once."""
+        return list(dict.fromkeys(name.strip() for name in self.protocol.split(",")))
+
     def settings(self, protocol: str) -> Settings:
-        return Settings(protocol, self.provider, self.precision_bits, self.batch)
+        return Settings(protocol, self.provider, self.precision_bits, self.batch, self.comparison_bits)
 
 
 @dataclass(frozen=True)
@@ -112,6 +137,11 @@ class Contender:
     settings: Settings
     plain_logits: np.ndarray
     expected_wraps: float
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether the server has to choose comparison bits."""
+        return PROTOCOLS[self.settings.protocol].relu.reads_bits and self.settings.comparison_bits is None
 
     @cached_property
     def sha256(self) -> str:
@@ -132,7 +162,7 @@ def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Im
         problems = plain.fixed_point_problems(model, given, config.precision_bits)
         if problems:
             raise ValueError(f"{file}: {'; '.join(problems)}")
-        wraps = plain.expected_wraps(model, given, config.precision_bits)
+        wraps = PROTOCOLS[protocol].expected_wraps(model, given, settings)
         found.append(Contender(file, model, settings, plain.logits(model, given), wraps))
     if len({(one.path.stem, one.sha256, one.model.mode, one.settings) for one in found}) < len(found):
         raise ValueError("the same network is given twice under the same protocol; leave one of them out of --against")
@@ -141,11 +171,12 @@ def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Im
 
 def _subjects(path: Path, config: BenchmarkConfig) -> Iterator[tuple[Path, str, str | None]]:
     """File, protocol and mode of all that is to be run."""
-    yield from ((path, config.protocol, mode) for mode in config.modes)
+    yield from ((path, protocol, mode) for mode in config.modes for protocol in config.protocols)
     for name in filter(None, config.against.split(",")):
         file, _, protocol = name.strip().partition("@")
         modes = [None] if config.mode is None or graph.modes(Path(file)) is None else config.modes
-        yield from ((Path(file), protocol or config.protocol, mode) for mode in modes)
+        protocols = [protocol] if protocol else config.protocols
+        yield from ((Path(file), protocol, mode) for mode in modes for protocol in protocols)
 
 
 def benchmark(path: Path, config: BenchmarkConfig) -> None:
@@ -163,10 +194,11 @@ def run(path: Path, config: BenchmarkConfig) -> list[dict[str, Any]]:
     chosen = contenders(path, config, images)
     given = images(chosen[0].model)
     _print_risk(chosen, len(given.images), config.precision_bits)
-    with _parties(chosen, given, networks[0]) as subjects:
-        total = inferences(subjects, len(given.images), len(networks), config.warmups, config.repeats)
-        with bar("secure inferences", total) as advance:
-            found = measure(subjects, len(given.images), networks, config.warmups, config.repeats, advance)
+    with _parties(chosen, given, images.calibration(), config) as subjects:
+        plan = Plan(len(given.images), networks, config.warmups, config.repeats, config.ahead)
+        with bar("secure inferences", plan.steps(subjects)) as advance:
+            found = measure(subjects, plan, advance)
+        _print_ahead(chosen, found)
         facts = [subject.facts for subject in subjects]
     results = [
         _result(contender, config, network, measured, facts_of, given)
@@ -197,22 +229,46 @@ class _ImagesOnce:
         if config.inputs is None:
             if config.labels is not None:
                 raise ValueError("labels without images; give --inputs too")
+            self._others = inputs.random_images(RANDOM_IMAGES, shape, config.seed + 1)
             return Images(inputs.random_images(config.images or RANDOM_IMAGES, shape, config.seed), None)
         found = inputs.load(config.inputs, config.labels, shape)
         count = min(len(found.images), config.images or MOST_IMAGES)
-        return Images(found.images[:count], None if found.labels is None else found.labels[:count])
+        self._others = found.images[count:][:MOST_IMAGES] if len(found.images) > count else found.images
+        return found.first(count)
+
+    def calibration(self) -> np.ndarray | None:
+        """The images by which the server chooses comparison bits; None where they are given."""
+        config = self._config
+        if config.comparison_bits is not None:
+            return None
+        if config.calibration is None:
+            return self._others
+        return inputs.load(config.calibration, shape=self._images.images.shape[1:]).images
 
 
 @contextmanager
-def _parties(chosen: Sequence[Contender], images: Images, network: Network) -> Iterator[list[LocalParties]]:
+def _parties(
+    chosen: Sequence[Contender], images: Images, calibration: np.ndarray | None, config: BenchmarkConfig
+) -> Iterator[list[LocalParties]]:
     """The parties of all contenders, up and set up; they are idle but for the one in turn."""
     with tempfile.TemporaryDirectory(prefix="pi_bench_") as temporary, ExitStack() as stack:
-        file = Path(temporary) / "images.npz"
+        file, calibrating = (Path(temporary) / name for name in ("images.npz", "calibration.npz"))
         np.savez(file, images=images.images)
+        if calibration is not None:
+            np.savez(calibrating, images=calibration)
         subjects = []
         with bar("setting up parties", len(chosen)) as advance:
             for contender in chosen:
-                parties = LocalParties(contender.path, file, contender.settings, network, contender.model.mode)
+                parties = LocalParties(
+                    contender.path,
+                    file,
+                    contender.settings,
+                    config.networks[0],
+                    contender.model.mode,
+                    calibrating if contender.needs_calibration else None,
+                    config.threads,
+                    config.ahead_folder,
+                )
                 subjects.append(stack.enter_context(parties))
                 advance(str(contender.path))
         yield subjects
@@ -227,13 +283,13 @@ def _result(
     images: Images,
 ) -> dict[str, Any]:
     facts = {**facts, "model": {**facts["model"], "path": str(contender.path), "sha256": contender.sha256}}
+    architecture, count = contender.model.architecture, len(images.images)
+    settings = contender.settings.with_site_bits(facts["comparison_bits"], (relu.name for relu in architecture.relus))
+    limits = {site: limit for site, (_, limit) in PROTOCOLS[settings.protocol].comparisons(architecture, settings).items()}
     checked = outcome.correctness(
-        measured.checks, contender.plain_logits, images.labels, len(images.images), contender.expected_wraps
+        measured.checks, contender.plain_logits, images.labels, count, contender.expected_wraps, limits
     )
-    repeats = measured.repeats[network.name]
-    architecture = contender.model.architecture
-    setup_network = config.networks[0]
-    return outcome.result(contender.settings, network, setup_network, architecture, facts, repeats, config.warmups, checked)
+    return outcome.result(settings, network, config.networks[0], architecture, facts, measured, config.warmups, checked)
 
 
 def _print_risk(chosen: Sequence[Contender], images: int, precision_bits: int) -> None:
@@ -242,6 +298,14 @@ def _print_risk(chosen: Sequence[Contender], images: int, precision_bits: int) -
         f"{precision_bits} fractional bits: a truncation that wraps destroys an answer; {worst:.2g} are expected "
         f"in the {images} images that are checked"
     )
+
+
+def _print_ahead(chosen: Sequence[Contender], found: Sequence[Measured]) -> None:
+    """What was held before the first image."""
+    for contender, measured in zip(chosen, found, strict=True):
+        for role, held in (measured.ahead or {}).items():
+            where = f"{size(held['memory_bytes'])} in memory and {size(held['disk_bytes'])} on disk"
+            console.print(f"{contender.settings.protocol}: the {role} held {held['inferences']} inferences ahead, {where}")
 
 
 def _command_line() -> str:

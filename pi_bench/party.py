@@ -21,11 +21,13 @@ import torch
 
 from pi_bench import inputs
 from pi_bench.cli import command
+from pi_bench.measure import Held, check_ahead
 from pi_bench.model import graph
 from pi_bench.model.operations import Model
 from pi_bench.parties.inference import Inference
 from pi_bench.parties.meeting import Joined, Meeting, join_as_client, meet, run_dealer, run_server
 from pi_bench.parties.parent import Parent, inherited
+from pi_bench.protocols.calibration import calibrated
 from pi_bench.protocols.settings import Settings
 from pi_bench.standalone import Measurement, measure_as_client
 from pi_bench.wire.network import Network, choose
@@ -49,6 +51,8 @@ class PartyConfig:
         provider: who makes the correlated randomness; insecure-first-party is CrypTen's default, the server could read all.
         precision_bits: fractional bits of fixed-point numbers.
         batch: images in one inference.
+        comparison_bits: how many bits of a value one-trip's comparisons read; without it the server chooses by its calibration.
+        calibration: the server's own images, a .npz file or a folder, by which it chooses; all bits are read without.
         network: real between hosts; a profile to emulate between processes of one host.
         rtt_ms: an own network to emulate: time to the other party and back.
         mbit_per_s: an own network to emulate: bandwidth of each direction.
@@ -56,7 +60,9 @@ class PartyConfig:
         images: on how many images answers are checked; all without.
         repeats: counted inferences.
         warmups: inferences before that.
-        threads: torch's threads of this process.
+        ahead: inferences that are prepared before the first image; what they hold is said.
+        ahead_folder: where what is dealt is kept until it is used, in files without names; in memory without.
+        threads: of this process.
         timeout_s: how long the other parties may take to arrive.
         listen_fd: a listening socket that the starting program has opened.
         parent_fd: the connection to the starting program.
@@ -70,10 +76,12 @@ class PartyConfig:
     labels: Path | None = None
     plain_logits: Path | None = None
     card: Path | None = None
-    protocol: str = "crypten"
+    protocol: str = "one-trip"
     provider: str = "dealer"
     precision_bits: int = 16
     batch: int = 1
+    comparison_bits: int | None = None
+    calibration: Path | None = None
     network: str = "real"
     rtt_ms: float | None = None
     mbit_per_s: float | None = None
@@ -81,6 +89,8 @@ class PartyConfig:
     images: int | None = None
     repeats: int = 21
     warmups: int = 3
+    ahead: int = 0
+    ahead_folder: Path | None = None
     threads: int = 1
     timeout_s: float = 30.0
     listen_fd: int | None = None
@@ -90,6 +100,7 @@ class PartyConfig:
         if self.repeats < 1 or self.warmups < 0 or self.threads < 1 or (self.images is not None and self.images < 1):
             counts = f"{self.repeats}, {self.warmups}, {self.threads} and {self.images}"
             raise ValueError(f"repeats, warmups, threads and images are {counts}: at least 1, 0, 1 and 1")
+        check_ahead(self.ahead, self.ahead_folder)
         if self.role == "dealer" and not self.settings.needs_dealer:
             raise ValueError("with the provider insecure-first-party there is no dealer; start a server and a client only")
         if self.role == "server" and self.model is None:
@@ -100,12 +111,16 @@ class PartyConfig:
             raise ValueError(f"the {self.role} must not see the model; leave out --model")
         if self.role != "server" and self.mode is not None:
             raise ValueError(f"the mode is chosen by the server, which has the model, not by the {self.role}; leave out --mode")
+        if self.role != "server" and self.calibration is not None:
+            raise ValueError(f"comparison bits are chosen by the server, not by the {self.role}; leave out --calibration")
+        if self.comparison_bits is not None and self.calibration is not None:
+            raise ValueError("comparison bits are given or chosen by calibration; leave out --comparison-bits or --calibration")
         if self.role != "client" and self.inputs is not None:
             raise ValueError(f"the {self.role} must not see the images; leave out --inputs")
 
     @property
     def settings(self) -> Settings:
-        return Settings(self.protocol, self.provider, self.precision_bits, self.batch)
+        return Settings(self.protocol, self.provider, self.precision_bits, self.batch, self.comparison_bits)
 
     @property
     def chosen_network(self) -> Network:
@@ -131,9 +146,14 @@ def _server(config: PartyConfig, parent: Parent | None, listener: socket.socket 
     digest = model.architecture.digest
     if config.digest is not None and config.digest != digest:
         raise ValueError(f"{config.model} has the architecture {digest}, not {config.digest}")
+    settings, images = config.settings, None
+    if config.calibration is not None:
+        images = inputs.load(config.calibration, shape=model.architecture.input_shape).images
+        settings = calibrated(settings, model, images)
+    facts = {**model_facts(config.model, model), "calibration_images": None if images is None else len(images)}
     with _meet(config, listener, digest) as links:
         keep_notes = (lambda notes: None) if parent is None else parent.send
-        run_server(links, config.settings, model, model_facts(config.model, model), keep_notes)
+        run_server(links, settings, model, facts, keep_notes, config.ahead_folder)
 
 
 def model_facts(path: Path, model: Model) -> dict[str, Any]:
@@ -156,7 +176,7 @@ def _dealer(config: PartyConfig, parent: Parent | None, listener: socket.socket 
 
 def _client(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
     with _meet(config, listener, config.digest) as links:
-        joined = join_as_client(links, config.settings, config.digest)
+        joined = join_as_client(links, config.settings, config.digest, config.ahead_folder)
         try:
             images = inputs.load(config.inputs, config.labels, joined.architecture.input_shape)
         except (ValueError, OSError):
@@ -174,10 +194,10 @@ def _client(config: PartyConfig, parent: Parent | None, listener: socket.socket 
 def _measurement(config: PartyConfig) -> Measurement:
     command_line = shlex.join(["python", "-m", "pi_bench", *sys.argv[1:]])
     return Measurement(
-        config.settings,
         config.chosen_network,
         config.warmups,
         config.repeats,
+        config.ahead,
         config.plain_logits,
         config.card,
         command_line,
@@ -192,16 +212,24 @@ class ImagesOfClient:
         self._images = images
         self.batch = batch
 
+    def prepare(self, network: Network, note: bool = False) -> Held:
+        return self._client.prepare(network, note)
+
     def infer(self, indices: Sequence[int], network: Network, note: bool = False) -> Inference:
         return self._client.infer(self._images[list(indices)], network, note)
 
 
 def _obey(subject: ImagesOfClient, parent: Parent, joined: Joined) -> None:
     """Does what the benchmark orders until it orders the end."""
-    parent.send({"model": joined.model, "parties": joined.parties})
+    bits = dict(joined.settings.site_bits)
+    parent.send({"model": joined.model, "parties": joined.parties, "comparison_bits": bits})
     while (order := parent.receive()) is not None:
-        found = subject.infer(order["indices"], Network(**order["network"]), order["note"])
-        parent.send({"logits": found.logits.tolist(), "records": found.records})
+        network, note = Network(**order["network"]), order["note"]
+        if order["indices"] is None:
+            parent.send(subject.prepare(network, note))
+        else:
+            found = subject.infer(order["indices"], network, note)
+            parent.send({"logits": found.logits.tolist(), "records": found.records})
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from pi_bench.inputs import Images
-from pi_bench.measure import Subject, inferences, measure
+from pi_bench.measure import Plan, Subject, measure
 from pi_bench.parties.meeting import Joined
 from pi_bench.progress import bar
-from pi_bench.protocols.settings import Settings
 from pi_bench.results import card, outcome, terminal
 from pi_bench.wire.network import Network
 
@@ -18,10 +17,10 @@ from pi_bench.wire.network import Network
 class Measurement:
     """What the client measures, and where the result goes."""
 
-    settings: Settings
     network: Network
     warmups: int
     repeats: int
+    ahead: int
     plain_logits: Path | None
     card: Path | None
     command: str
@@ -29,17 +28,15 @@ class Measurement:
 
 def measure_as_client(subject: Subject, images: Images, measurement: Measurement, joined: Joined) -> None:
     """Warm-ups, repeats and checks; prints the result and writes its card."""
-    settings, network, count = measurement.settings, measurement.network, len(images.images)
+    settings, network, count = joined.settings, measurement.network, len(images.images)
     classes = joined.architecture.output.size
     plain = None if measurement.plain_logits is None else _plain_logits(measurement.plain_logits, count, classes)
-    total = inferences([subject], count, 1, measurement.warmups, measurement.repeats)
-    with bar("measuring", total) as advance:
-        (measured,) = measure([subject], count, [network], measurement.warmups, measurement.repeats, advance, note=False)
+    plan = Plan(count, (network,), measurement.warmups, measurement.repeats, measurement.ahead, note=False)
+    with bar("measuring", plan.steps([subject])) as advance:
+        (measured,) = measure([subject], plan, advance)
     checked = outcome.correctness(measured.checks, plain, images.labels, count, None)
     facts = {"model": joined.model, "parties": joined.parties}
-    found = outcome.result(
-        settings, network, network, joined.architecture, facts, measured.repeats[network.name], measurement.warmups, checked
-    )
+    found = outcome.result(settings, network, network, joined.architecture, facts, measured, measurement.warmups, checked)
     made = card.build(found, measurement.command)
     terminal.show([made])
     if measurement.card is not None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pi_bench.model.arithmetic import combined, product, window_counts, window_sums
-from pi_bench.model.operations import AveragePool, Bias, Conv, Linear, Model, Operation, ReLU, Weights
+from pi_bench.model.operations import Addition, AveragePool, Bias, Conv, Linear, Model, Operation, ReLU, Weights
 from pi_bench.model.walk import Inputs, Single, one_by_one, walk
 
 RANGE_BITS = 57  # of 64; up to it `pi_bench.protocols.shares.audit` counts exactly
@@ -67,22 +67,10 @@ def fixed_point_problems(model: Model, images: np.ndarray, precision_bits: int) 
     return [_problem(*demand) for demand in demands if not _fits(demand[1], demand[2], precision_bits)]
 
 
-def expected_wraps(model: Model, images: np.ndarray, precision_bits: int) -> float:
-    """How many elements' truncations wrap in a run over all these images, in expectation."""
-    found, total = ranges(model, images), 0.0
-    for operation in model.architecture.operations:
-        each = found[operation.name]
-        if isinstance(operation, Conv | Linear):
-            total += each.elements * each.mean * 2.0 ** (2 * precision_bits - 64)
-        elif isinstance(operation, AveragePool):
-            total += each.elements * each.mean * prod(operation.kernel) * 2.0 ** (precision_bits - 64)
-    return len(images) * total
-
-
 def _demands(operation: Operation, weights: Weights | None, largest: float) -> Iterator[tuple[str, float, int]]:
     """(what, magnitude, how many times the fractional bits it has) of all that one operation holds."""
     layer = f"{operation.op} {operation.name!r}"
-    product = isinstance(operation, Conv | Linear)
+    product = isinstance(operation, Conv | Linear | Addition | Bias)  # a sum may be of products that are not truncated yet
     whole = prod(operation.kernel) if isinstance(operation, AveragePool) else 1  # a pool sums before it divides
     yield f"the output of {layer}", whole * largest, 2 if product else 1
     for name, values, times in (

@@ -13,7 +13,7 @@ from typing import IO, Any
 from pi_bench.wire.control import Control
 from pi_bench.wire.messages import ProtocolError
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _CORES = {"server": 0, "client": 1}  # the dealer has nothing to do online
 _TAIL_BYTES = 4000
 
@@ -35,7 +35,7 @@ class Ended:
 class Child:
     """A party's process, in a session of its own so that Ctrl-C reaches the parent alone. pidfd: readable when it has ended."""
 
-    def __init__(self, role: str, command: Sequence[str], listener: socket.socket | None):
+    def __init__(self, role: str, command: Sequence[str], listener: socket.socket | None, threads: int = 1):
         """Adds --parent-fd and, with a listening socket to inherit, --listen-fd to the command."""
         self.role = role
         self.ended: Ended | None = None
@@ -51,12 +51,13 @@ class Child:
                 stdout=self._stdout,
                 stderr=self._stderr,
                 pass_fds=[end.fileno() for end in inherited],
-                env=os.environ | _ONE_THREAD,
+                env=os.environ | dict.fromkeys(_THREADS, str(threads)),
                 start_new_session=True,
             )
         self.control = Control(role, ours)
         self.pidfd = os.pidfd_open(self.process.pid)
-        _pin(role, self.process.pid)
+        if threads == 1:
+            _pin(role, self.process.pid)
 
     def read(self, on_report: Callable[[str, Any], None]) -> bool:
         """Takes what the party has sent; False when it sends no more."""

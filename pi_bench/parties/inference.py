@@ -11,7 +11,7 @@ class Inference:
     """logits: float64 (B, K), the client's. records: by role.
 
     A party's has "offline" and "online", what `Stopwatch.record` says of each pass, the offline one with "seconds" and
-    "held_bytes"; and, where an auditor asked for them, "notes" (`pi_bench.protocols.shares.audit`). The dealer's has "offline".
+    "memory_bytes" and "disk_bytes"; and, where an auditor asked for them, "notes" (`pi_bench.protocols.shares.audit`). The dealer's has "offline".
     """
 
     logits: np.ndarray

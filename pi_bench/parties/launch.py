@@ -5,9 +5,9 @@
         parties.wait()
 
 Each party is started as  python -m pi_bench party --role ROLE ARGUMENTS --rendezvous URL --parent-fd N [--listen-fd N]  with
-one thread; server and client have a core each. The listening sockets are opened here and inherited, so that no port is ever
-guessed. The other end of `--parent-fd` is `pi_bench.parties.parent`: parties end when this process is gone. Several sets of
-parties can be up at the same time.
+one thread, server and client on a core each, or with as many threads as are given, on any core. The listening sockets are
+opened here and inherited, so that no port is ever guessed. The other end of `--parent-fd` is `pi_bench.parties.parent`: parties
+end when this process is gone. Several sets of parties can be up at the same time.
 """
 
 import select
@@ -56,10 +56,12 @@ class Parties:
         arguments: Mapping[str, Sequence[str]],
         on_report: Callable[[str, Any], None] = lambda role, content: None,
         program: Sequence[str] = PROGRAM,
+        threads: int = 1,
     ):
         self._arguments = arguments
         self._on_report = on_report
         self._program = program
+        self._threads = threads
         self._children: dict[str, Child] = {}
         self._failed: list[str] = []  # in the order of failing
         self._termination = _TerminationRaises()
@@ -90,7 +92,7 @@ class Parties:
             url = write(listeners["server"].getsockname())
             for role, arguments in self._arguments.items():
                 command = [*self._program, "--role", role, *arguments, "--rendezvous", url]
-                self._children[role] = Child(role, command, listeners.get(role))
+                self._children[role] = Child(role, command, listeners.get(role), self._threads)
         finally:
             for listener in listeners.values():
                 listener.close()

@@ -4,7 +4,7 @@ The benchmark is the auditor: it knows the model and the images, and gets from b
 truncations. The parties tell each other nothing of that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +24,9 @@ END = None  # the order that ends a client
 class LocalParties:
     """Server, client and dealer for one model and one protocol, started and ended with the `with` statement.
 
-    images: the .npz file that the client reads; mode: of a model that holds several; facts: what the parties say of themselves
-    after the set-up, by role.
+    images: the .npz file that the client reads; mode: of a model that holds several; calibration: the server's images; threads:
+    of each party; ahead_folder: where they keep what is dealt. facts: what the parties say of themselves after the set-up, by
+    role.
     """
 
     model: Path
@@ -33,14 +34,18 @@ class LocalParties:
     settings: Settings
     network: Network
     mode: str | None = None
+    calibration: Path | None = None
+    threads: int = 1
+    ahead_folder: Path | None = None
 
     def __post_init__(self) -> None:
         self.batch = self.settings.batch
         roles = ("server", "client", "dealer") if self.settings.needs_dealer else ("server", "client")
-        mode = [] if self.mode is None else ["--mode", self.mode]
-        own = {"server": ["--model", str(self.model), *mode], "client": ["--inputs", str(self.images)], "dealer": []}
-        shared = [*self.settings.arguments(), *_network_arguments(self.network), "--timeout-s", "120"]
-        self._parties = Parties({role: [*own[role], *shared] for role in roles})
+        given = _flags({"--mode": self.mode, "--calibration": self.calibration})
+        how = {"--timeout-s": 120, "--threads": self.threads, "--ahead-folder": self.ahead_folder}
+        own = {"server": ["--model", str(self.model), *given], "client": ["--inputs", str(self.images)], "dealer": []}
+        shared = [*self.settings.arguments(), *_network_arguments(self.network), *_flags(how)]
+        self._parties = Parties({role: [*own[role], *shared] for role in roles}, threads=self.threads)
 
     def __enter__(self) -> "LocalParties":
         self._parties.__enter__()
@@ -64,6 +69,11 @@ class LocalParties:
         """The parties' processes by role."""
         return self._parties.pids
 
+    def prepare(self, network: Network, note: bool = False) -> dict[str, dict[str, int]]:
+        """The offline phase of one inference more; returns by role what all that are prepared hold."""
+        self._parties.send("client", {"indices": None, "network": asdict(network), "note": note})
+        return self._parties.receive("client")
+
     def infer(self, indices: Sequence[int], network: Network, note: bool = False) -> Inference:
         """One inference on images of the file. Raises PartiesFailed where a party is lost."""
         self._parties.send("client", {"indices": list(indices), "network": asdict(network), "note": note})
@@ -77,6 +87,9 @@ def _network_arguments(network: Network) -> list[str]:
     """The flags that choose this network."""
     if network.name in PROFILES:
         return ["--network", network.name]
-    own = {"--rtt-ms": network.rtt_ms, "--mbit-per-s": network.mbit_per_s}
-    given = [word for flag, value in own.items() if value is not None for word in (flag, str(value))]
-    return ["--network", LOOPBACK.name, *given]
+    return ["--network", LOOPBACK.name, *_flags({"--rtt-ms": network.rtt_ms, "--mbit-per-s": network.mbit_per_s})]
+
+
+def _flags(values: Mapping[str, Any]) -> list[str]:
+    """Flags with their values, of those that have one."""
+    return [word for flag, value in values.items() if value is not None for word in (flag, str(value))]

@@ -12,6 +12,9 @@ from pi_bench.protocols.crypten.input import CommonInput
 from pi_bench.protocols.crypten.linear import MaskedLinear
 from pi_bench.protocols.crypten.plain import OpenedLinear, WholeReLU
 from pi_bench.protocols.crypten.relu import KeptReLU
+from pi_bench.protocols.one_trip.input import MaskedInput
+from pi_bench.protocols.one_trip.linear import OfflineLinear
+from pi_bench.protocols.one_trip.relu import OneTripReLU
 from pi_bench.protocols.output import Revealed
 from pi_bench.protocols.protocol import Protocol
 from pi_bench.protocols.settings import FIRST_PARTY_MAY_DEAL, Settings
@@ -19,6 +22,14 @@ from pi_bench.protocols.settings import FIRST_PARTY_MAY_DEAL, Settings
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
+        Protocol(
+            "one-trip",
+            "masked values at the server, their masks at the client beforehand; a ReLU layer is one message each way",
+            MaskedInput(),
+            OfflineLinear(),
+            OneTripReLU(),
+            Revealed(),
+        ),
         Protocol(
             "crypten",
             "CrypTen's comparison on the kept elements only; weights opened once per model; products in float64 limbs",

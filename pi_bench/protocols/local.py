@@ -1,15 +1,17 @@
 """Operations that each party does on its own share alone: no messages, the same in every protocol."""
 
+from math import prod
+
 import numpy as np
 from torch import Tensor
 
 from pi_bench.cost import Message
-from pi_bench.model.operations import Bias, ReLU, Weights
+from pi_bench.model.operations import AveragePool, Bias, ReLU, Weights
 from pi_bench.model.walk import Inputs
 from pi_bench.protocols.dealing.correlation import Deal, Tensors
 from pi_bench.protocols.dealing.randomness import Stream
 from pi_bench.protocols.layer import Held, Layer
-from pi_bench.protocols.part import Context, Outputs, Part, Step
+from pi_bench.protocols.part import Context, Outputs, Part, Step, Truncation
 from pi_bench.protocols.shares.audit import Notes
 from pi_bench.protocols.shares.share import Share, local_bits, locally, with_constant
 
@@ -27,6 +29,14 @@ class Local(Part):
         self, layer: Layer, server: Stream, client: Stream, once: Tensor | None, inputs: Inputs
     ) -> tuple[list[Deal], Outputs]:
         return [], [_applied(layer, inputs[0], None)]
+
+    def truncations(self, layer: Layer) -> list[Truncation]:
+        """Of a pool: of its input, if need be, and of the sums that it divides. Nothing else truncates."""
+        pool = layer.operation
+        if not isinstance(pool, AveragePool):
+            return []
+        sums = Truncation(pool.name, pool.size, layer.settings.precision_bits, prod(pool.kernel))
+        return [*super().truncations(layer), sums]
 
     def held(self, layer: Layer) -> list[Held]:
         (inputs,) = layer.inputs

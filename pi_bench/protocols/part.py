@@ -7,6 +7,7 @@ and makes the `Step` with which a party does it. What needs no other party is th
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from torch import Tensor
@@ -58,10 +59,24 @@ class Step(ABC):
         """With the input; leaves the shares in `inputs` as they are."""
 
 
+@dataclass(frozen=True)
+class Truncation:
+    """What each party cuts off of its own share: of so many elements of a value, times a factor, with so many fractional bits.
+
+    Of an element v it fails with probability |v| factor 2^(bits - 64).
+    """
+
+    value: str
+    elements: int
+    bits: int
+    factor: int = 1
+
+
 class Part(ABC):
     """How a protocol does one kind of operation."""
 
-    needs_its_turn = True  # whether such a layer is done where it stands, or together with others of its depth
+    shares_messages = False  # whether operations that do not depend on each other are done together
+    reads_bits = False  # whether it compares by those bits of a value that it is told to
 
     @abstractmethod
     def messages(self, layer: Layer) -> list[Message]:
@@ -92,3 +107,13 @@ class Part(ABC):
     def held(self, layer: Layer) -> list[Held]:
         """How the outputs are held."""
         return [Held(operation.shape, layer.settings.precision_bits) for operation in layer.operations]
+
+    def truncations(self, layer: Layer) -> list[Truncation]:
+        """What each party truncates by itself, for one image: inputs that have more fractional bits than they should."""
+        bits = layer.settings.precision_bits
+        return [
+            Truncation(name, prod(held.shape), held.bits)
+            for operation, inputs in zip(layer.operations, layer.inputs, strict=True)
+            for name, held in zip(operation.inputs, inputs, strict=True)
+            if held.bits > bits
+        ]

@@ -8,9 +8,11 @@
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from pi_bench.protocols.dealing.correlation import Correlation, Tensors
 from pi_bench.protocols.dealing.randomness import KEY_BYTES, Stream
 from pi_bench.protocols.layer import WORD_BYTES, Layer
 from pi_bench.protocols.part import Context, Outputs, Step
+from pi_bench.protocols.room import Room
 from pi_bench.protocols.settings import Settings
 from pi_bench.protocols.shares.audit import Notes
 from pi_bench.protocols.shares.fixed_point import decode
@@ -34,6 +37,7 @@ class Prepared:
     """What a party holds for one inference, by layer; each is taken once, for what hides a value hides one value only."""
 
     notes: Notes | None
+    room: Room
     _material: dict[str, Any] = field(default_factory=dict)
 
     def put(self, layer: str, material: Any) -> None:
@@ -46,27 +50,36 @@ class Prepared:
         return self._material.pop(layer)
 
     @property
-    def held_bytes(self) -> int:
-        """Bytes of all tensors that are held."""
-        return sum(map(_bytes, self._material.values()))
+    def held(self) -> dict[str, int]:
+        """Bytes that are held in memory and on disk."""
+        total = sum(map(_bytes, self._material.values()))
+        return {"memory_bytes": total - self.room.disk_bytes, "disk_bytes": self.room.disk_bytes}
 
 
 def _bytes(material: Any) -> int:
-    if isinstance(material, Tensor):
-        return material.numel() * material.element_size()
+    """Of all tensors and arrays in it."""
+    if isinstance(material, Tensor | np.ndarray):
+        return material.nbytes
     if isinstance(material, list | tuple):
         return sum(map(_bytes, material))
-    return sum(map(_bytes, vars(material).values())) if hasattr(material, "__dict__") else 0
+    return sum(map(_bytes, vars(material).values())) if is_dataclass(material) else 0
 
 
 class Party:
     """The server (with a model's weights) or the client (without)."""
 
     def __init__(
-        self, architecture: Architecture, model: Model | None, settings: Settings, peer: Channel, dealer: Channel | None
+        self,
+        architecture: Architecture,
+        model: Model | None,
+        settings: Settings,
+        peer: Channel,
+        dealer: Channel | None,
+        folder: Path | None = None,
     ):
         """Sets up all layers. peer: the channel to the other party; without a dealer CrypTen's own first party makes the
-        randomness within the inference."""
+        randomness within the inference. folder: where what is dealt is kept until it is used; None for memory."""
+        self._folder = folder
         self._settings = settings
         self._dealer = dealer
         self._protocol = PROTOCOLS[settings.protocol]
@@ -80,18 +93,19 @@ class Party:
 
     def _set_up(self, layer: Layer, model: Model | None) -> Step:
         part = self._protocol.part(layer.operations[0])
-        once = self._receive(part.dealt_once(layer))
+        once = self._receive(part.dealt_once(layer), Room())
         weights = None if model is None else model.weights.get(layer.operations[0].name)
         return part.step(layer, self._context, weights, once[0] if once else ())
 
     def prepare(self, note: bool = False, mark: Mark = lambda _: None) -> Prepared:
         """The offline phase of one inference. note: for an auditor; `mark` is called with each layer when it is done."""
         self._context.notes = Notes() if note else None
-        prepared = Prepared(self._context.notes)
+        room = Room(self._folder)
+        prepared = Prepared(self._context.notes, room)
 
         def do(layer: Layer, inputs: Inputs) -> Outputs:
             part = self._protocol.part(layer.operations[0])
-            dealt = self._receive(part.dealt(layer) if self._dealer is not None else ())
+            dealt = self._receive(part.dealt(layer) if self._dealer is not None else (), room)
             outputs, material = self._steps[layer.name].offline(dealt, inputs)
             prepared.put(layer.name, material)
             return outputs
@@ -116,10 +130,10 @@ class Party:
             (logits, *_) = outputs
         return None if logits is None else decode(logits.words, logits.bits)
 
-    def _receive(self, correlations: Sequence[Correlation]) -> list[Tensors]:
+    def _receive(self, correlations: Sequence[Correlation], room: Room) -> list[Tensors]:
         """The party's part of each correlation; what is sent for all of them comes in one frame."""
         role = self._context.role
-        sent = [tuple(torch.empty(shape, dtype=torch.int64) for shape in each.shapes(role)) for each in correlations]
+        sent = [tuple(room.make(each.shapes(role))) for each in correlations]
         if words := [tensor for tensors in sent for tensor in tensors]:
             self._dealer.receive(words)
         return [each.of(role, self._stream, tensors) for each, tensors in zip(correlations, sent, strict=True)]

@@ -1,11 +1,15 @@
 """A secure protocol: how it takes the input, multiplies, compares and gives the output, and whom one has to trust."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from pi_bench.cost import Cost, Message, costs
-from pi_bench.model.operations import RESERVED, Architecture, Conv, Linear, Operation, ReLU
+from pi_bench.model import plain
+from pi_bench.model.operations import RESERVED, Architecture, Conv, Linear, Model, Operation, ReLU
 from pi_bench.protocols.dealing.correlation import Correlation, sent_words
 from pi_bench.protocols.dealing.randomness import KEY_BYTES
 from pi_bench.protocols.layer import WORD_BYTES, Held, Layer, frame_bytes
@@ -73,8 +77,21 @@ class Protocol:
         return layers
 
     def _together(self, operations: Sequence[Operation]) -> Iterator[tuple[Operation, ...]]:
-        """The operations in the order of running, those together that share their messages."""
-        yield from ((operation,) for operation in operations)
+        """The operations in the order of running, those together that share their messages.
+
+        The depth of an operation is how many of those, one after the other, come before it. All others of a depth come first.
+        """
+        depth: dict[str, int] = {}
+        alone, together = defaultdict(list), defaultdict(list)
+        for operation in operations:
+            before = max((depth[source] for source in operation.inputs), default=0)
+            shares = self.part(operation).shares_messages
+            depth[operation.name] = before + shares
+            (together if shares else alone)[before].append(operation)
+        for level in range(max(depth.values()) + 1):
+            yield from ((operation,) for operation in alone[level])
+            if level in together:
+                yield tuple(together[level])
 
     def messages(self, layer: Layer) -> list[Message]:
         """All that is sent for a layer, in order."""
@@ -90,6 +107,27 @@ class Protocol:
     def costs(self, architecture: Architecture, settings: Settings) -> dict[str, Cost]:
         """The exact cost of each layer of one inference, in order, from "input" to "output"."""
         return costs({layer.name: self.messages(layer) for layer in self.layers(architecture, settings)})
+
+    def comparisons(self, architecture: Architecture, settings: Settings) -> dict[str, tuple[int, int]]:
+        """By site how many bits its comparison reads, and from which magnitude on a value is out of its range.
+
+        The magnitude is of the fixed-point number that is compared. Empty where all of a value is compared.
+        """
+        found = {}
+        for layer in self.layers(architecture, settings):
+            if self.part(layer.operations[0]).reads_bits:
+                for relu, (held,) in zip(layer.operations, layer.inputs, strict=True):
+                    bits = settings.bits_of(relu.name)
+                    found[relu.name] = bits, (2 ** (bits - 1) - 1) << (held.bits - settings.precision_bits)
+        return found
+
+    def expected_wraps(self, model: Model, images: np.ndarray, settings: Settings) -> float:
+        """How many truncations fail in a run over all these images, in expectation."""
+        layers = self.layers(model.architecture, settings)
+        truncations = {each for layer in layers for each in self.part(layer.operations[0]).truncations(layer)}
+        means = {name: found.mean for name, found in plain.ranges(model, images).items()}
+        of_image = sum(each.elements * means[each.value] * each.factor * 2.0 ** (each.bits - 64) for each in truncations)
+        return len(images) * of_image
 
     def trust(self, provider: str) -> str:
         """Whom one has to trust for what, in words."""

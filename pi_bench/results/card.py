@@ -41,6 +41,7 @@ def build(result: Mapping[str, Any], command: str, started: datetime | None = No
         "macs": model.pop("macs"),
         "model": model,
         **{key: result[key] for key in ("protocol", "provider", "precision_bits", "batch", "threads", "warmups", "trust")},
+        "comparison": result["comparison"],
         "network": dict(result["network"]),
         "relu": _relus(result["sites"]),
         "online": online,
@@ -184,6 +185,8 @@ def _offline(offline: Mapping[str, Any]) -> dict[str, Any]:
         "bytes": dict(offline["bytes"]),
         "predicted": dict(offline["predicted"]),
         "held_bytes": dict(offline["held_bytes"]),
+        "peak_bytes": dict(offline["peak_bytes"]),
+        "ahead": offline["ahead"],
     }
 
 
@@ -200,7 +203,7 @@ def _correctness(found: Mapping[str, Any]) -> dict[str, Any]:
     accuracy = None if right is None else {"encrypted": right[0], "ci95": right[1], "plain": None}
     if accuracy is not None and found["plain_correct"] is not None:
         accuracy["plain"] = found["plain_correct"] / images
-    kept = ("max_abs_logit_error", "mean_abs_logit_error", "wraps", "wrapped_images", "expected_wraps")
+    kept = ("max_abs_logit_error", "mean_abs_logit_error", "wraps", "wrapped_images", "expected_wraps", "out_of_range")
     return {
         "images": images,
         "match_rate": None if match is None else match[0],

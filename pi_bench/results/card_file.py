@@ -42,6 +42,7 @@ KEYS: dict[str, Any] = {
     "batch": int,
     "threads": int,
     "warmups": int,
+    "comparison": Since({"bits": {"*": int}, "calibration_images": OrNone(int), "safety": int}),
     "network": {"name": str, "rtt_ms": MAYBE, "mbit_per_s": MAYBE, "emulated": bool},
     "relu": {"total": int, "kept": int, "sites": {"*": {"total": int, "kept": int}}},
     "online": {
@@ -64,6 +65,8 @@ KEYS: dict[str, Any] = {
         "bytes": Since(WAYS),
         "predicted": Since(WAYS),
         "held_bytes": Since(BYTES),
+        "peak_bytes": Since({"*": int}),
+        "ahead": Since({"*": {"inferences": int, "memory_bytes": int, "disk_bytes": int}}),
     },
     "setup": {"seconds": NUMBER, "network": str, "bytes": {**BYTES, "dealer": int}},
     "correctness": {
@@ -76,6 +79,7 @@ KEYS: dict[str, Any] = {
         "wraps": OrNone(int),
         "wrapped_images": OrNone(int),
         "expected_wraps": MAYBE,
+        "out_of_range": Since(int),
     },
     "fit": OrNone(
         {
@@ -141,10 +145,12 @@ def read(path: Path) -> dict[str, Any]:
 
 def _as_today(card: dict[str, Any]) -> dict[str, Any]:
     """An older card with what it lacks: None, or what follows from the rest of it."""
+    card.setdefault("comparison", None)
     card["model"].setdefault("mode", None)
+    card["correctness"].setdefault("out_of_range", None)
     for layer in card["layers"]:
         layer.setdefault("serial_bytes", max(layer["bytes"].values()))
-    for key in ("seconds_by_role", "bytes", "predicted", "held_bytes"):
+    for key in ("seconds_by_role", "bytes", "predicted", "held_bytes", "peak_bytes", "ahead"):
         card["offline"].setdefault(key, None)
     return card
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from pi_bench.cost import OFFLINE_WAYS, Cost
+from pi_bench.measure import Measured
 from pi_bench.model.operations import Architecture, ReLU
 from pi_bench.parties.inference import Inference
 from pi_bench.protocols import PROTOCOLS
+from pi_bench.protocols.calibration import SAFETY
 from pi_bench.protocols.layer import Layer
 from pi_bench.protocols.settings import Settings
-from pi_bench.protocols.shares.audit import wraps
+from pi_bench.protocols.shares.audit import out_of_range, wraps
 from pi_bench.wire.network import Network
 
 PARTIES = ("server", "client")
@@ -73,7 +75,10 @@ def offline(inferences: Sequence[Inference], costs: Mapping[str, Cost]) -> dict[
         "seconds": {role: [inference.records[role]["offline"]["seconds"] for inference in inferences] for role in last},
         "bytes": sent,
         "predicted": total.offline,
-        "held_bytes": {party: last[party]["offline"]["held_bytes"] for party in PARTIES},
+        "held_bytes": {
+            party: sum(last[party]["offline"][where] for where in ("memory_bytes", "disk_bytes")) for party in PARTIES
+        },
+        "peak_bytes": {role: record["offline"]["peak_bytes"] for role, record in last.items()},
     }
 
 
@@ -83,11 +88,13 @@ def correctness(
     labels: np.ndarray | None,
     images: int,
     expected_wraps: float | None,
+    limits: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The secure logits of the first `images` images beside the plain ones.
 
-    A match is the same class; without plain logits (a client alone has none) nothing can match. Wraps need the notes of both
-    parties, which the benchmark has and a client alone has not.
+    A match is the same class; without plain logits (a client alone has none) nothing can match. Wraps and values out of range
+    need the notes of both parties, which the benchmark has and a client alone has not. limits: by site, from which magnitude
+    on a value is out of its comparison's range.
     """
     logits = np.concatenate([check.logits for check in checks])[:images]
     predicted = logits.argmax(1)
@@ -104,7 +111,14 @@ def correctness(
         "wraps": len(wrapped) if noted else None,
         "wrapped_images": len(set(wrapped)) if noted else None,
         "expected_wraps": expected_wraps,
+        "out_of_range": _out_of_range(checks, limits or {}) if noted else None,
     }
+
+
+def _out_of_range(checks: Sequence[Inference], limits: Mapping[str, int]) -> int:
+    """Values too large for their comparison, over all checks."""
+    notes = ([check.records[party]["notes"].get("values", {}) for party in PARTIES] for check in checks)
+    return sum(out_of_range(*of_check, limits) for of_check in notes)
 
 
 def _wrapped(checks: Sequence[Inference], images: int) -> list[int]:
@@ -117,30 +131,38 @@ def _wrapped(checks: Sequence[Inference], images: int) -> list[int]:
     return found
 
 
+def _comparison(found: Mapping[str, tuple[int, int]], images: int | None) -> dict[str, Any] | None:
+    """How many bits are compared by site, and by how many of the server's images they were chosen; None for all of a value."""
+    if not found:
+        return None
+    return {"bits": {site: bits for site, (bits, _) in found.items()}, "calibration_images": images, "safety": SAFETY}
+
+
 def result(
     settings: Settings,
     network: Network,
     setup_network: Network,
     architecture: Architecture,
     facts: Mapping[str, Any],
-    inferences: Sequence[Inference],
+    measured: Measured,
     warmups: int,
     checked: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything a card is built from. facts: "model" and "parties", as the client has them; checked: from `correctness`."""
-    protocol = PROTOCOLS[settings.protocol]
+    protocol, inferences = PROTOCOLS[settings.protocol], measured.repeats[network.name]
     parties, costs = facts["parties"], protocol.costs(architecture, settings)
     records = [[inference.records[party]["online"] for inference in inferences] for party in PARTIES]
     assert all(record[key] == same[-1][key] for same in records for record in same for key in ("rounds", "sent_bytes"))
     return {
-        **asdict(settings),
+        **{name: value for name, value in settings.flags.items() if name != "comparison_bits"},
+        "comparison": _comparison(protocol.comparisons(architecture, settings), facts["model"].get("calibration_images")),
         "network": asdict(network),
         "threads": parties["server"]["hardware"]["torch_threads"],
         "warmups": warmups,
         "repeats": repeats(inferences),
         "layers": layers(protocol.layers(architecture, settings), costs, inferences[-1]),
         "sites": sites(architecture),
-        "offline": offline(inferences, costs),
+        "offline": {**offline(inferences, costs), "ahead": measured.ahead},
         "setup": {
             "network": setup_network.name,
             "seconds": max(party["setup_s"] for party in parties.values()),

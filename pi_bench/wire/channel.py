@@ -4,6 +4,7 @@
     channel = links.channels["client"]
     channel.exchange([own], [other])        both parties at the same time: one round
     channel.send([words]); channel.receive([words])
+    expected = channel.expect([words]); ...; channel.take(expected)      what may come while this party still sends
     before = channel.snapshot(); ...; channel.snapshot() - before        rounds and bytes in between
     channel.send_object({...}); channel.receive_object(); channel.barrier()    not counted, not delayed
 
@@ -17,6 +18,7 @@ import select
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,7 @@ class Channel:
         self._connection = connection
         self._control = control
         self._watch = watch
+        self._expected: deque[Frame] = deque()  # those that are not complete, in the order in which they come
         self._rounds_before = 0  # up to the last barrier
         self._depth = self._received_depth = 0  # since then, of the deepest frame, and of the deepest one received
         self._poll = select.poll()
@@ -97,15 +100,38 @@ class Channel:
 
         Raises ProtocolError where the peer's frame has another length than `incoming`, and PartyLost.
         """
-        self._transfer(self._outgoing_frame(outgoing), self._incoming_frame(incoming))
+        outgoing_frame, expected = self._outgoing_frame(outgoing), self.expect(incoming)
+        self._transfer(outgoing_frame, expected)
+        self.take(expected)
 
     def send(self, outgoing: Sequence[Words]) -> None:
-        """Sends one frame, and returns when the kernel has it. Raises PartyLost."""
+        """Sends one frame, and returns when the kernel has it; takes in meanwhile what is expected. Raises PartyLost."""
         self._transfer(self._outgoing_frame(outgoing), None)
 
     def receive(self, incoming: Sequence[Words]) -> None:
         """Receives one frame into `incoming`. Raises ProtocolError for a frame of another length, and PartyLost."""
-        self._transfer(None, self._incoming_frame(incoming))
+        self.take(self.expect(incoming))
+
+    def expect(self, incoming: Sequence[Words]) -> Frame:
+        """Room for one frame more, to be filled in place whenever it comes; `take` waits for it.
+
+        Frames are expected in the order in which the peer sends them. Two parties that both send much before they receive would
+        wait for each other for ever if they did not expect what the other one sends.
+        """
+        frame = Frame(incoming)
+        self.received_bytes += frame.size
+        self.frames += 1
+        self._expected.append(frame)
+        return frame
+
+    def take(self, expected: Frame) -> None:
+        """Returns when an expected frame is there. Raises ProtocolError for a frame of another length, and PartyLost."""
+        self._transfer(None, expected)
+        _, depth, arrival_ns = HEADER.unpack(expected.header)
+        self._received_depth = max(depth, self._received_depth)
+        self._depth = max(depth, self._depth)
+        if self._link is not None:
+            self._wait_until(arrival_ns)
 
     @property
     def rounds(self) -> int:
@@ -161,34 +187,38 @@ class Channel:
         self.frames += 1
         return frame
 
-    def _incoming_frame(self, tensors: Sequence[Words]) -> Frame:
-        frame = Frame(tensors)
-        self.received_bytes += frame.size
-        self.frames += 1
-        return frame
-
     def _transfer(self, outgoing: Frame | None, incoming: Frame | None) -> None:
-        """Both directions at once, so that two large frames never wait for each other."""
+        """Both directions at once, so that two large frames never wait for each other; until both frames are through."""
         self._watch.check()
-        checked = incoming is None
         try:
             while True:
                 sending = outgoing is not None and not outgoing.send(self._connection)
-                receiving = incoming is not None and not incoming.receive(self._connection)
-                if not checked and incoming.done >= HEADER.size:
-                    self._check_length(incoming)
-                    checked = True
+                receiving = incoming is not None and incoming.done < incoming.size
+                if sending or receiving:
+                    progress = self._take_in()
+                    receiving = incoming is not None and incoming.done < incoming.size
+                    if not progress and (sending or receiving):
+                        self._wait(sending, bool(self._expected))
                 if not sending and not receiving:
                     break
-                self._wait(sending, receiving)
         except ConnectionError:
             raise self._watch.note_closed(self.peer) from None
-        if incoming is not None:
-            _, depth, arrival_ns = HEADER.unpack(incoming.header)
-            self._received_depth = max(depth, self._received_depth)
-            self._depth = max(depth, self._depth)
-            if self._link is not None:
-                self._wait_until(arrival_ns)
+
+    def _take_in(self) -> bool:
+        """Takes what has arrived of the expected frames; whether that was anything."""
+        progress = False
+        while self._expected:
+            frame = self._expected[0]
+            before, checked = frame.done, frame.done >= HEADER.size
+            complete = frame.receive(self._connection)
+            progress |= frame.done > before
+            if not checked and frame.done >= HEADER.size:
+                self._check_length(frame)
+                complete = complete or frame.receive(self._connection)
+            if not complete:
+                break
+            self._expected.popleft()
+        return progress
 
     def _check_length(self, frame: Frame) -> None:
         words, _, arrival_ns = HEADER.unpack(frame.header)

@@ -94,6 +94,8 @@ def make_result() -> Callable[..., dict[str, Any]]:
                 "bytes": dict(zip(OFFLINE_WAYS, (900 * sum(kept), 32, 100, 0), strict=True)),
                 "predicted": dict(zip(OFFLINE_WAYS, (900 * sum(kept), 32, 100, 0), strict=True)),
                 "held_bytes": {"server": 5000, "client": 4000},
+                "peak_bytes": {"server": 3 * 10**8, "client": 2 * 10**8, "dealer": 10**8},
+                "ahead": None,
             },
             "setup": {
                 "network": network["name"],

@@ -28,7 +28,7 @@ from pi_bench.protocols.dealing.masked_product import MaskedProduct
 from pi_bench.protocols.dealing.randomness import Stream
 from pi_bench.protocols.layer import Layer, frame_bytes
 from pi_bench.protocols.masked_weights import MaskedWeights, open_to_client, opened_by_server
-from pi_bench.protocols.part import Context, Outputs, Step
+from pi_bench.protocols.part import Context, Outputs, Step, Truncation
 from pi_bench.protocols.shares.fixed_point import encode
 from pi_bench.protocols.shares.products import SmallWeight, multiply
 from pi_bench.protocols.shares.share import Share, zeros_like
@@ -47,6 +47,9 @@ class MaskedLinear(MaskedWeights):
         self, layer: Layer, server: Stream, client: Stream, once: Tensor | None, inputs: Inputs
     ) -> tuple[list[Deal], Outputs]:
         return [correlation.deal(server, client, once) for correlation in self.dealt(layer)], [None]
+
+    def truncations(self, layer: Layer) -> list[Truncation]:
+        return [Truncation(layer.operation.name, layer.operation.size, 2 * layer.settings.precision_bits)]
 
     def step(self, layer: Layer, context: Context, weights: Weights | None, once: Tensors) -> Step:
         if weights is None:

@@ -19,7 +19,7 @@ from pi_bench.protocols.crypten.relu import CryptenStep, exchanges, relu_correla
 from pi_bench.protocols.dealing.correlation import Correlation, Tensors
 from pi_bench.protocols.dealing.triples import BilinearTriple
 from pi_bench.protocols.layer import Layer, frame_bytes
-from pi_bench.protocols.part import Context, Outputs, Part, Step
+from pi_bench.protocols.part import Context, Outputs, Part, Step, Truncation
 from pi_bench.protocols.shares.fixed_point import encode
 from pi_bench.protocols.shares.share import Share
 
@@ -36,6 +36,9 @@ class OpenedLinear(Part):
 
     def dealt(self, layer: Layer) -> Sequence[Correlation]:
         return (BilinearTriple(_without_padding(layer.operation), _padded_shape(layer)),)
+
+    def truncations(self, layer: Layer) -> list[Truncation]:
+        return [Truncation(layer.operation.name, layer.operation.size, 2 * layer.settings.precision_bits)]
 
     def step(self, layer: Layer, context: Context, weights: Weights | None, once: Tensors) -> Step:
         return _LinearStep(layer, self.dealt(layer), context, weights)

@@ -6,9 +6,13 @@ A wrapped truncation. A party truncates its share of z = z_0 + z_1 (mod 2^64) by
 sum of the signed shares is off z by 2^64; then the result is wrong by 2^64 / divisor. This happens just when both shares have
 the same sign and add up to more than 2^64 - |z| in magnitude, so that each of them is within |z| of +-2^63. A party notes where
 its own share is that close, and the auditor intersects the notes.
+
+A value out of range. A comparison of few bits is wrong for values beyond them. Both parties note their shares of what they
+compare, and the auditor adds them.
 """
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +25,14 @@ VALUE_BITS = 57  # exact for |z| < 2^57; a share is that close to +-2^63 once in
 
 @dataclass
 class Notes:
-    """What one party notes during one inference: (image, truncation, element, sign) of the shares that may wrap."""
+    """What one party notes during one inference.
+
+    near: (image, truncation, element, sign) of the shares that may wrap. values: by site its shares of what is compared.
+    """
 
     truncations: int = 0
     near: list[np.ndarray] = field(default_factory=list)
+    values: dict[str, Tensor] = field(default_factory=dict)
 
     def truncated(self, share: Tensor, image: Tensor | None = None) -> None:
         """Looks at a share that is about to be truncated. image: of each element, where the share is not (B, ...)."""
@@ -34,9 +42,28 @@ class Notes:
         self.near.append(torch.stack([images, torch.full_like(near, self.truncations), near, flat[near].sign()], 1).numpy())
         self.truncations += 1
 
+    def compared(self, site: str, values: Tensor) -> None:
+        """Takes down the party's shares (N,) of what a site compares in one round trip."""
+        self.values[site] = values.clone()
+
     def to_json(self) -> dict[str, Any]:
         near = np.concatenate(self.near) if self.near else np.empty((0, 4), np.int64)
-        return {"near": near.tolist()}
+        values = {site: base64.b64encode(words.numpy().tobytes()).decode() for site, words in self.values.items()}
+        return {"near": near.tolist(), "values": values}
+
+
+def out_of_range(server: Mapping[str, str], client: Mapping[str, str], limits: Mapping[str, int]) -> int:
+    """How many values of an inference were too large for their comparison, from what both parties noted.
+
+    limits: by site, the magnitude from which on a value is too large.
+    """
+    return sum(int((_magnitude(server[site], client[site]) >= limit).sum()) for site, limit in limits.items())
+
+
+def _magnitude(server: str, client: str) -> np.ndarray:
+    """|value| as uint64, of the sum of two shares."""
+    shares = [np.frombuffer(base64.b64decode(encoded), np.int64) for encoded in (server, client)]
+    return np.abs(shares[0] + shares[1]).view(np.uint64)
 
 
 def wraps(server: Sequence[Sequence[int]], client: Sequence[Sequence[int]]) -> list[int]:

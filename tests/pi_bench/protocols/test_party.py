@@ -203,14 +203,14 @@ def test_an_emulated_network_costs_what_the_formula_says() -> None:
 def test_wraps_are_counted_and_explain_the_wrong_answers() -> None:
     """With 27 fractional bits products need 54 and truncations wrap often: an image is right just when none of its own did."""
     images = RNG.random((16, 3, 6, 6), np.float32)
-    outcome = infer(MODEL, images, Settings(batch=16, precision_bits=27), note=True)
+    outcome = infer(MODEL, images, Settings("crypten", batch=16, precision_bits=27), note=True)
     wrapped = set(wraps(*(outcome.records[0][role]["notes"]["near"] for role in ("server", "client"))))
     off = np.abs(outcome.logits[0] - plain_logits(images)).max(1) > 1e-3
     assert len(wrapped) > 0 and off.any() and not off.all()
     assert set(np.flatnonzero(off)) <= wrapped
 
 
-SECRET = Settings(batch=2)
+SECRET = Settings("crypten", batch=2)
 
 
 def test_nothing_on_the_wire_tells_anything() -> None:

@@ -11,6 +11,8 @@ WRONG = {
     "too precise": ({"precision_bits": 31}, "31"),
     "no fraction": ({"precision_bits": 0}, "0"),
     "empty batch": ({"batch": 0}, "batch is 0"),
+    "too few bits to compare": ({"comparison_bits": 7}, "8 to 48"),
+    "too many bits to compare": ({"comparison_bits": 49}, "8 to 48"),
 }
 
 
@@ -27,6 +29,7 @@ def test_flags_say_the_same() -> None:
         *("--protocol", "crypten-plain", "--provider", "insecure-first-party"),
         *("--precision-bits", "14", "--batch", "3"),
     ]
+    assert Settings(comparison_bits=20).arguments()[-2:] == ["--comparison-bits", "20"]
 
 
 def test_who_needs_a_dealer() -> None:
