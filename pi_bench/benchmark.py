@@ -28,7 +28,7 @@ from pi_bench.model import graph, plain
 from pi_bench.model.operations import Model
 from pi_bench.parties.local import LocalParties
 from pi_bench.progress import bar, console
-from pi_bench.protocols import PROTOCOLS
+from pi_bench.protocols import PROTOCOLS, reads_bits
 from pi_bench.protocols.settings import Settings
 from pi_bench.results import card, folder, outcome, series, terminal
 from pi_bench.units import size
@@ -77,7 +77,7 @@ class BenchmarkConfig:
     images: int | None = None
     protocol: str = "one-trip,crypten"
     provider: str = "dealer"
-    precision_bits: int = 16
+    precision_bits: int = Settings.precision_bits
     batch: int = 1
     comparison_bits: int | None = None
     calibration: Path | None = None
@@ -141,7 +141,7 @@ class Contender:
     @property
     def needs_calibration(self) -> bool:
         """Whether the server has to choose comparison bits."""
-        return PROTOCOLS[self.settings.protocol].relu.reads_bits and self.settings.comparison_bits is None
+        return reads_bits(self.settings) and self.settings.comparison_bits is None
 
     @cached_property
     def sha256(self) -> str:
@@ -229,7 +229,7 @@ class _ImagesOnce:
         if config.inputs is None:
             if config.labels is not None:
                 raise ValueError("labels without images; give --inputs too")
-            self._others = inputs.random_images(RANDOM_IMAGES, shape, config.seed + 1)
+            self._others = inputs.random_images(inputs.CALIBRATION_IMAGES, shape, inputs.CALIBRATION_SEED)
             return Images(inputs.random_images(config.images or RANDOM_IMAGES, shape, config.seed), None)
         found = inputs.load(config.inputs, config.labels, shape)
         count = min(len(found.images), config.images or MOST_IMAGES)

@@ -1,11 +1,11 @@
-"""The largest ReLU budget whose predicted latency meets a target.
+"""The largest ReLU budget whose predicted latency, and offline bytes, meet their limits.
 
 A ReLU layer that keeps k > 0 ReLUs takes its protocol's rounds, whatever k is, and bytes and computing that grow with k. So
 
     latency(budget) = computing + rounds x RTT / 2 + bytes / bandwidth
 
-grows with the budget as long as the same layers keep any, and the largest budget is found by bisection. Where even one ReLU per
-layer takes too long, layers have to be emptied.
+grows with the budget as long as the same layers keep any, and so do offline bytes; the largest budget is found by bisection.
+Where even one ReLU per layer takes too long, layers have to be emptied.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pi_bench.cost import Cost, Network, Prediction, predicted_ms
+from pi_bench.cost import ZERO, Cost, Network, Prediction, predicted_ms
 from pi_bench.model.operations import Architecture, ReLU
 from pi_bench.results.statistics import line
 
@@ -52,12 +52,26 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What is to be met. offline_bytes: what the party that gets more may receive for an inference; None for any."""
+
+    latency_ms: float
+    offline_bytes: float | None = None
+
+    def met_by(self, option: "Option") -> bool:
+        within = self.offline_bytes is None or option.offline_bytes <= self.offline_bytes
+        return within and option.prediction.total_ms <= self.latency_ms
+
+
+@dataclass(frozen=True)
 class Option:
     """A budget: how many ReLUs each layer keeps, and what that takes."""
 
     kept: Mapping[str, int]
     rounds: int
     prediction: Prediction
+    online_bytes: int = 0
+    offline_bytes: int = 0
 
     @property
     def budget(self) -> int:
@@ -88,7 +102,7 @@ class Answer:
     others: tuple[Option, ...] = ()
 
 
-def search(architecture: Architecture, timing: Timing, target_ms: float, network: Network, costs: Costs) -> Answer:
+def search(architecture: Architecture, timing: Timing, limits: Limits, network: Network, costs: Costs) -> Answer:
     """The answer for a network whose `architecture` says how its ReLUs are spread.
 
     Raises ValueError for a network without ReLUs and for a protocol to which the budget is all the same.
@@ -108,17 +122,17 @@ def search(architecture: Architecture, timing: Timing, target_ms: float, network
         """The largest budget that leaves each of these layers a ReLU, and the others none; None where none meets the target."""
         inner = {name: spread[name] for name in names}
         cap = sum(sizes[name] for name in names)
-        low = _largest(len(names), cap, lambda n: option(share(n, inner, sizes)).prediction.total_ms <= target_ms)
+        low = _largest(len(names), cap, lambda n: limits.met_by(option(share(n, inner, sizes))))
         return None if low is None else option(share(low, inner, sizes))
 
     if costs(with_kept(architecture, sizes)) == costs(with_kept(architecture, dict.fromkeys(sizes, 0))):
         raise ValueError("under this protocol a ReLU costs the same whether it is kept or not; plan with another one")
     everything, least, zero = option(sizes), option(dict.fromkeys(order, 1)), option({})
-    if everything.prediction.total_ms <= target_ms:
+    if limits.met_by(everything):
         return Answer("all", everything, order, least, zero)
     if (best := largest(order)) is not None:
         return Answer("budget", best, order, least, zero)
-    if zero.prediction.total_ms > target_ms:
+    if not limits.met_by(zero):
         return Answer("none", None, order, least, zero)
     found = []
     for layers in range(len(order) - 1, -1, -1):
@@ -159,7 +173,8 @@ def with_kept(architecture: Architecture, kept: Mapping[str, int]) -> Architectu
 def _option(architecture: Architecture, kept: Mapping[str, int], timing: Timing, network: Network, costs: Costs) -> Option:
     found = list(costs(with_kept(architecture, kept)).values())
     prediction = predicted_ms(found, network, timing.compute_ms(kept.values()))
-    return Option(kept, sum(cost.rounds for cost in found), prediction)
+    total = sum(found, ZERO)
+    return Option(kept, total.rounds, prediction, max(total.server_bytes, total.client_bytes), total.offline_bytes)
 
 
 def _largest(low: int, high: int, meets: Callable[[int], bool]) -> int | None:

@@ -63,7 +63,12 @@ ZERO = Cost()
 
 def most_received(offline: Mapping[str, int]) -> int:
     """Bytes that the party which gets more receives; `offline` is by direction, as in `OFFLINE_WAYS`."""
-    return max(sum(count for way, count in offline.items() if way.endswith(f"_to_{party}")) for party in ("server", "client"))
+    return max(received(offline, party) for party in ("server", "client"))
+
+
+def received(offline: Mapping[str, int], party: str) -> int:
+    """Bytes that a party receives offline, from all others."""
+    return sum(count for way, count in offline.items() if way.endswith(f"_to_{party}"))
 
 
 def costs(messages: Mapping[str, Iterable[Message]]) -> dict[str, Cost]:

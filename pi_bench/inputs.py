@@ -10,6 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 MAX_ELEMENTS = 2**30
+CALIBRATION_IMAGES = 16  # random ones, where there are no others to choose comparison bits by
+CALIBRATION_SEED = 2**31
 Shape = tuple[int, int, int]
 
 

@@ -76,9 +76,9 @@ class PartyConfig:
     labels: Path | None = None
     plain_logits: Path | None = None
     card: Path | None = None
-    protocol: str = "one-trip"
+    protocol: str = Settings.protocol
     provider: str = "dealer"
-    precision_bits: int = 16
+    precision_bits: int = Settings.precision_bits
     batch: int = 1
     comparison_bits: int | None = None
     calibration: Path | None = None

@@ -1,6 +1,6 @@
-"""Which ReLU budget meets a latency target, by the cost model.
+"""Which ReLU budget meets a latency target, and a limit of what is sent before it, by the cost model.
 
-python -m pi_bench plan runs/digits/relu-50k/student/student.onnx --latency 2s --network wan
+python -m pi_bench plan runs/digits/relu-50k/student/student.onnx --latency 1s --network wan --offline-mb 20
 """
 
 import json
@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from pi_bench import protocols
-from pi_bench.budget import Answer, Option, Timing, search
+from pi_bench.budget import Answer, Limits, Option, Timing, search
 from pi_bench.cli import command
 from pi_bench.model import graph
 from pi_bench.model.operations import Architecture
 from pi_bench.protocols.settings import Settings
 from pi_bench.results import card_file
 from pi_bench.results.sentences import network_words
-from pi_bench.units import duration, plain
+from pi_bench.units import duration, plain, size
 from pi_bench.wire.network import REAL, Network, choose
 
 UNITS_MS = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "": 1000.0}
@@ -35,6 +35,7 @@ class PlanConfig:
 
     Args:
         latency: online latency of one inference: 2s, 450ms, or seconds without a unit.
+        offline_mb: megabytes that a party may receive for an inference before its input is known; any without.
         network: loopback, lan, wan, lan-1g or wan-100m.
         protocol: the secure protocol.
         mode: which mode of a file that holds several; its first one without.
@@ -45,8 +46,9 @@ class PlanConfig:
     """
 
     latency: str
+    offline_mb: float | None = None
     network: str = "wan"
-    protocol: str = "crypten"
+    protocol: str = Settings.protocol
     mode: str | None = None
     card: Path | None = None
     rtt_ms: float | None = None
@@ -55,6 +57,8 @@ class PlanConfig:
 
     def __post_init__(self) -> None:
         parse_latency(self.latency)
+        if self.offline_mb is not None and not 0 < self.offline_mb < float("inf"):
+            raise ValueError(f"offline_mb is {self.offline_mb}: a limit in megabytes, above 0")
         if self.protocol not in protocols.names():
             raise ValueError(f"there is no protocol {self.protocol!r}; choose one of {', '.join(protocols.names())}")
         if self.chosen_network == REAL:
@@ -83,19 +87,26 @@ def plan(model: Path, config: PlanConfig, measure: Measure | None = None) -> Ans
     else:
         card = (measure or measure_on_loopback)(model, config.protocol, loaded.mode)
     timing = timing_of(card, architecture, config.protocol)
-    settings = Settings(config.protocol, batch=card["batch"])
-    answer = search(architecture, timing, target_ms, network, lambda planned: protocols.costs(planned, settings))
+    limits = Limits(target_ms, None if config.offline_mb is None else 1e6 * config.offline_mb)
+    settings = settings_of(card, config.protocol)
+    answer = search(architecture, timing, limits, network, lambda planned: protocols.costs(planned, settings))
     if config.json:
         found = {"model": str(model), "mode": loaded.mode, "protocol": config.protocol, "batch": card["batch"]}
-        found |= {"network": asdict(network), "target_ms": target_ms}
+        found |= {"network": asdict(network), "target_ms": target_ms, "offline_mb": config.offline_mb}
         print(json.dumps({**found, **as_json(answer, timing)}, indent=2))
     else:
         console = Console()
         if loaded.mode is not None:
             console.print(Text(f"The file holds several modes; this is of mode {loaded.mode}."))
-        for sentence in sentences(answer, architecture, target_ms, network, timing):
+        for sentence in sentences(answer, architecture, limits, network, timing):
             console.print(Text(sentence))
     return answer
+
+
+def settings_of(card: Mapping[str, Any], protocol: str) -> Settings:
+    """Those of the card's run, by which costs are predicted."""
+    bits = {} if card["comparison"] is None else card["comparison"]["bits"]
+    return Settings(protocol, precision_bits=card["precision_bits"], batch=card["batch"], site_bits=bits)
 
 
 def timing_of(card: Mapping[str, Any], architecture: Architecture, protocol: str) -> Timing:
@@ -126,9 +137,14 @@ def measure_on_loopback(model: Path, protocol: str, mode: str | None) -> Mapping
     return card
 
 
-def sentences(answer: Answer, architecture: Architecture, target_ms: float, network: Network, timing: Timing) -> list[str]:
+def sentences(answer: Answer, architecture: Architecture, limits: Limits, network: Network, timing: Timing) -> list[str]:
     """The answer in words."""
-    total, target = sum(relu.size for relu in architecture.relus), f"{duration(target_ms)} on {network_words(asdict(network))}"
+    total, target = (
+        sum(relu.size for relu in architecture.relus),
+        f"{duration(limits.latency_ms)} on {network_words(asdict(network))}",
+    )
+    if limits.offline_bytes is not None:
+        target += f" and {size(limits.offline_bytes)} offline"
     best = answer.best
     if answer.outcome == "all":
         said = [f"All {total:,} ReLUs meet {target}: {_takes(best)}."]
@@ -137,20 +153,34 @@ def sentences(answer: Answer, architecture: Architecture, target_ms: float, netw
         if best.layers < len(architecture.relus):
             said.append(f"It is spread as the model's {best.layers} layers that keep any ReLU; the others stay empty.")
     else:
-        said = [*_why_not(answer, target_ms, target, network), *_fewer(answer)]
+        said = [*_why_not(answer, limits, target, network), *_fewer(answer)]
     return [
         *said,
         f"Predicted, not measured: computing as on the card's machine ({duration(timing.linear_ms)} without ReLUs, "
         f"{1000 * timing.relu_ms:.3g} ms per 1,000), rounds and bytes by the protocol's formulas. Offline time is not in it.",
+        *_prices(answer, network),
     ]
 
 
-def _why_not(answer: Answer, target_ms: float, target: str, network: Network) -> list[str]:
+def _prices(answer: Answer, network: Network) -> list[str]:
+    """What a layer and a ReLU cost, from two options."""
+    low, high = answer.zero, answer.best or answer.least
+    if high.budget == low.budget:
+        return []
+    layer_ms = (high.prediction.rounds_ms - low.prediction.rounds_ms) / high.layers
+    online, offline = ((getattr(high, key) - getattr(low, key)) / high.budget for key in ("online_bytes", "offline_bytes"))
+    return [
+        f"A ReLU layer costs {duration(layer_ms)} of round trips, whatever it keeps; a ReLU {size(online)} each way online and "
+        f"{size(offline)} offline, where a party receives {size(low.offline_bytes)} even without ReLUs."
+    ]
+
+
+def _why_not(answer: Answer, limits: Limits, target: str, network: Network) -> list[str]:
     """Why no budget that keeps a ReLU in every layer meets the target."""
     least = answer.least
     said = [f"No ReLU budget that keeps a ReLU in each of the {least.layers} layers meets {target}."]
     taken_ms = least.prediction.rounds_ms
-    if taken_ms > target_ms:
+    if taken_ms > limits.latency_ms:
         rounds = f"{least.rounds:,} rounds x {network.rtt_ms / 2:g} ms (half the RTT) = {duration(taken_ms)}"
         return [*said, f"Its rounds alone exceed it: {rounds}."]
     return [*said, f"With one ReLU each: {_takes(least)}."]
@@ -185,14 +215,22 @@ def as_json(answer: Answer, timing: Timing) -> dict[str, Any]:
 
 def _option_json(option: Option) -> dict[str, Any]:
     prediction = {**asdict(option.prediction), "total_ms": option.prediction.total_ms}
-    return {"budget": option.budget, "layers": option.layers, "rounds": option.rounds, **prediction, "kept": dict(option.kept)}
+    sent = {"online_bytes": option.online_bytes, "offline_bytes": option.offline_bytes}
+    return {
+        "budget": option.budget,
+        "layers": option.layers,
+        "rounds": option.rounds,
+        **prediction,
+        **sent,
+        "kept": dict(option.kept),
+    }
 
 
 def _takes(option: Option) -> str:
     parts = option.prediction
     return (
         f"{duration(parts.total_ms)} (computing {duration(parts.compute_ms)}, {option.rounds:,} rounds "
-        f"{duration(parts.rounds_ms)}, bytes {duration(parts.bytes_ms)})"
+        f"{duration(parts.rounds_ms)}, bytes {duration(parts.bytes_ms)}; {size(option.offline_bytes)} offline)"
     )
 
 

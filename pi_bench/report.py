@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pi_bench.cli import command
-from pi_bench.results import card, markdown, page, picture, terminal
+from pi_bench.results import card, markdown, page, picture, sentences, terminal
 from pi_bench.wire.network import PROFILES
 
 
@@ -29,7 +29,7 @@ class ReportConfig:
 
 
 def read_cards(place: Path) -> list[dict[str, Any]]:
-    """The cards of a folder, or one: by network, then those with more ReLUs first, the plain way last. Raises ValueError."""
+    """The cards of a folder, or one: by network, those with more ReLUs first, of a model by protocol. Raises ValueError."""
     if place.is_file():
         return [card.read(place)]
     files = sorted(place.glob("*.json"))
@@ -41,7 +41,7 @@ def read_cards(place: Path) -> list[dict[str, Any]]:
 def _place(found: Mapping[str, Any]) -> tuple[Any, ...]:
     name = found["network"]["name"]
     profiles = list(PROFILES)
-    return profiles.index(name) if name in profiles else len(profiles), found["protocol"], -found["relu"]["kept"], name
+    return profiles.index(name) if name in profiles else len(profiles), name, sentences.place(found)
 
 
 def report(cards: Path, config: ReportConfig) -> None:

@@ -27,25 +27,29 @@ PROGRAM = (sys.executable, "-m", "pi_bench", "party")
 _LISTENERS = ("server", "dealer")
 _NOTICE_S = 3.0  # what the others get to say that they lost the one that ended; a stopped one has been noticed for longer
 _HANG_UP_S = 2.0
+_END_S = 10.0  # what the others get when one has ended well
 _TERMINATE_S = 1.0
 
 
 class PartiesFailed(RuntimeError):
-    """A party failed; the message is the reason of the one that failed first. role: which; ended: how each of them ended."""
+    """A party failed; the message is the reason of the one that failed first. role: which; ended: how each of them ended;
+    reason: instead of how it ended."""
 
-    def __init__(self, role: str, ended: Mapping[str, Ended]):
-        first = ended[role]
-        if first.exit_code == watch.EXIT_CODE:
-            reason = first.last_line
-        elif first.exit_code == 0:
-            reason = f"the {role} ended without a result"
-        elif first.exit_code < 0:
-            reason = f"the {role} was ended by {signal.Signals(-first.exit_code).name}"
-        else:
-            reason = f"the {role} failed: {first.last_line}"
-        super().__init__(reason)
+    def __init__(self, role: str, ended: Mapping[str, Ended], reason: str | None = None):
+        super().__init__(reason or _reason(role, ended[role]))
         self.role = role
         self.ended = dict(ended)
+
+
+def _reason(role: str, ended: Ended) -> str:
+    """Why a party failed, by how it ended."""
+    if ended.exit_code == watch.EXIT_CODE:
+        return ended.last_line
+    if ended.exit_code == 0:
+        return f"the {role} ended without a result"
+    if ended.exit_code < 0:
+        return f"the {role} was ended by {signal.Signals(-ended.exit_code).name}"
+    return f"the {role} failed: {ended.last_line}"
 
 
 class Parties:
@@ -112,10 +116,19 @@ class Parties:
         return not self._running()
 
     def wait(self) -> dict[str, Ended]:
-        """Waits until all parties have ended, however long they compute. Raises PartiesFailed."""
-        while not self.poll(None):
-            pass
+        """Waits until all parties have ended, however long they compute; once one has, the others have 10 s. Raises
+        PartiesFailed."""
+        since_s = None
+        while not self.poll(None if since_s is None else since_s + _END_S - time.monotonic()):
+            if since_s is None and any(child.ended for child in self._children.values()):
+                since_s = time.monotonic()
+            elif since_s is not None and time.monotonic() > since_s + _END_S:
+                self._give_up(self._running()[0].role)
         return self._ended()
+
+    def _give_up(self, role: str) -> None:
+        self._end()
+        raise PartiesFailed(role, self._ended(), f"the {role} has not ended, {_END_S:g} s after the others have")
 
     def send(self, role: str, content: Any) -> None:
         """Sends any JSON to a party, which gets it by `Parent.receive`; what its process does not take now goes with `poll`."""

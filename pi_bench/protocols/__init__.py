@@ -19,6 +19,10 @@ from pi_bench.protocols.output import Revealed
 from pi_bench.protocols.protocol import Protocol
 from pi_bench.protocols.settings import FIRST_PARTY_MAY_DEAL, Settings
 
+SHARES = (
+    "Each party sees additive shares, and what is opened of them behind masks that the dealer deals and that are used once."
+)
+
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
@@ -29,6 +33,10 @@ PROTOCOLS: Mapping[str, Protocol] = {
             OfflineLinear(),
             OneTripReLU(),
             Revealed(),
+            "The server sees the client's values behind masks, and the client the weights and what is compared; every mask is uniform "
+            "and hides one value once. The dealer sends comparison keys and shares, of which each party's part tells it nothing "
+            "without the other's. Assumed: what is compared is within the range that the server has chosen by its own images, and "
+            "which is public; a value beyond makes an answer wrong.",
         ),
         Protocol(
             "crypten",
@@ -37,6 +45,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             MaskedLinear(),
             KeptReLU(),
             Revealed(),
+            SHARES,
         ),
         Protocol(
             "crypten-plain",
@@ -45,6 +54,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             OpenedLinear(),
             WholeReLU(),
             Revealed(),
+            SHARES,
         ),
     )
 }
@@ -53,6 +63,11 @@ assert PROTOCOLS.keys() == FIRST_PARTY_MAY_DEAL.keys()
 
 def names() -> tuple[str, ...]:
     return tuple(PROTOCOLS)
+
+
+def reads_bits(settings: Settings) -> bool:
+    """Whether comparisons read as many bits of a value as they are told to."""
+    return PROTOCOLS[settings.protocol].relu.reads_bits
 
 
 def costs(architecture: Architecture, settings: Settings) -> dict[str, Cost]:

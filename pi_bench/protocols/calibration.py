@@ -11,22 +11,21 @@ import numpy as np
 
 from pi_bench.model import plain
 from pi_bench.model.operations import Model
-from pi_bench.protocols import PROTOCOLS
+from pi_bench.protocols import reads_bits
 from pi_bench.protocols.settings import LEAST_COMPARISON_BITS, Settings
 
 SAFETY = 2**3  # how many times the largest value seen still fits
 
 
 def comparison_bits(model: Model, images: np.ndarray, precision_bits: int) -> dict[str, int]:
-    """k by site, of those that keep any, from the values that images (B, C, H, W) give in the clear."""
+    """k by site, whether it keeps any or not, from the values that images (B, C, H, W) give in the clear."""
     found = plain.ranges(model, images)
-    sites = [relu for relu in model.architecture.relus if relu.kept]
-    return {relu.name: _bits(found[relu.inputs[0]].largest, precision_bits) for relu in sites}
+    return {relu.name: _bits(found[relu.inputs[0]].largest, precision_bits) for relu in model.architecture.relus}
 
 
 def calibrated(settings: Settings, model: Model, images: np.ndarray) -> Settings:
     """The settings with bits by site, where the protocol's comparisons read as many as they are told to."""
-    if settings.comparison_bits is not None or not PROTOCOLS[settings.protocol].relu.reads_bits:
+    if settings.comparison_bits is not None or not reads_bits(settings):
         return settings
     return replace(settings, site_bits=comparison_bits(model, images, settings.precision_bits))
 

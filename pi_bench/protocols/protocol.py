@@ -36,7 +36,10 @@ class Output(Operation):
 
 @dataclass(frozen=True)
 class Protocol:
-    """`linear` does Conv and Linear, `relu` the ReLUs, `input` and `output` the two ends; everything else is local."""
+    """`linear` does Conv and Linear, `relu` the ReLUs, `input` and `output` the two ends; everything else is local.
+
+    sees: what the parties get to see, and what is assumed, in words.
+    """
 
     name: str
     summary: str
@@ -44,6 +47,7 @@ class Protocol:
     linear: Part
     relu: Part
     output: Part
+    sees: str
     local: Part = Local()
 
     def part(self, operation: Operation) -> Part:
@@ -131,7 +135,7 @@ class Protocol:
 
     def trust(self, provider: str) -> str:
         """Whom one has to trust for what, in words."""
-        return TRUST_DEALER if provider == "dealer" else TRUST_FIRST_PARTY
+        return f"{TRUST_DEALER} {self.sees} {PUBLIC}" if provider == "dealer" else f"{TRUST_FIRST_PARTY} {PUBLIC}"
 
 
 def _dealt(phase: str, correlations: Sequence[Correlation]) -> list[Message]:
@@ -140,18 +144,16 @@ def _dealt(phase: str, correlations: Sequence[Correlation]) -> list[Message]:
     return [Message(phase, "dealer", party, frame_bytes(count)) for party, count in words.items() if count]
 
 
-LINKS = " The links are neither encrypted nor authenticated here: run them over a private network."
 PUBLIC = (
     "Public to all parties: the architecture (layers and their names, shapes, where ReLUs are kept), the settings, timing, and "
-    "the machines the parties run on." + LINKS
+    "the machines the parties run on. The links are neither encrypted nor authenticated here: run them over a private network."
 )
 TRUST_DEALER = (
     "Two parties, semi-honest (each follows the protocol and is curious): the server learns nothing about the images or the "
     "logits, the client nothing about the weights beyond what its logits tell. A dealer, trusted not to collude with either, "
-    "deals correlated randomness and sees neither images nor weights. " + PUBLIC
+    "deals correlated randomness and sees neither images nor weights."
 )
 TRUST_FIRST_PARTY = (
     "INSECURE: the server makes the correlated randomness itself (CrypTen's default provider), so it could read the client's "
-    "images; and CrypTen's generators are no ciphers, so the weights are hardly protected either. For comparison only. "
-    + PUBLIC
+    "images; and CrypTen's generators are no ciphers, so the weights are hardly protected either. For comparison only."
 )

@@ -20,7 +20,7 @@ class Settings:
 
     protocol: str = "one-trip"
     provider: str = "dealer"
-    precision_bits: int = 16
+    precision_bits: int = 13
     batch: int = 1
     comparison_bits: int | None = None
     site_bits: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -33,7 +33,7 @@ class Settings:
         if self.provider != "dealer" and not FIRST_PARTY_MAY_DEAL[self.protocol]:
             raise ValueError(f"the protocol {self.protocol} needs a dealer; insecure-first-party goes with crypten-plain")
         if not 1 <= self.precision_bits <= 30:
-            raise ValueError(f"precision_bits is {self.precision_bits}: choose 1 to 30, 16 is CrypTen's")
+            raise ValueError(f"precision_bits is {self.precision_bits}: choose 1 to 30; CrypTen has 16")
         if self.batch < 1:
             raise ValueError(f"batch is {self.batch}: at least 1 image")
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
-from pi_bench.results import picture
+from pi_bench.results import folded, picture
+from pi_bench.results.causes import causes
 from pi_bench.results.markup import Html, bars, element, table, text
 from pi_bench.results.sentences import (
     Card,
@@ -20,6 +21,7 @@ from pi_bench.results.sentences import (
     network_words,
     not_measured,
     ratio_words,
+    received,
 )
 from pi_bench.units import duration, size, span
 
@@ -54,12 +56,17 @@ def render(cards: Sequence[Card]) -> str:
         element("h1", title),
         _headline(cards[0]),
         element("h2", "Time and bytes"),
-        Html(f'<figure role="img" aria-label="Latency and bytes against kept ReLUs">{picture.svg(cards)}</figure>'),
+        Html(
+            f'<figure role="img" aria-label="Latency, bytes and the offline phase, by kept ReLUs">{picture.svg(cards)}</figure>'
+        ),
         *(_comparison(of_network) for of_network in by_network(cards).values() if len(of_network) > 1),
+        _causes(cards),
         _once_and_always(cards),
+        folded.offline(cards),
         _predictions(cards),
-        _layers(cards),
+        folded.layers(cards),
         _correctness(cards),
+        folded.comparisons(cards),
         _behind(cards),
     )
     body = "\n".join(sections)
@@ -74,7 +81,10 @@ def _headline(card: Card) -> Html:
         (f"{relu['kept']:,}", f"ReLUs kept of {relu['total']:,}"),
         (f"{online['rounds']:,}", "rounds online"),
         (size(online["bytes_per_party"]), "online, sent by one party"),
-        (duration(1000 * offline["seconds"]), f"offline before it, {size(offline['bytes_per_party'])} dealt"),
+        (
+            duration(1000 * offline["seconds"]),
+            f"offline before it; {size(offline['bytes_per_party'])} received by {received(card)[0]}",
+        ),
     )
     shown = [element("div", element("b", figure), element("span", words), kind="tile") for figure, words in tiles]
     return Html(element("p", headline(card)) + element("div", *shown, kind="tiles"))
@@ -116,13 +126,23 @@ def _once_and_always(cards: Sequence[Card]) -> Html:
             )
         )
     explained = (
-        "Online: from the client's input to its logits. Offline: correlated randomness, for every inference, before the input "
-        "is known. Once: set-up of a model. Bytes are one-way, of the party that sends more; offline of the dealer."
+        "Online: from the client's input to its logits. Offline: what is dealt and prepared for every inference before its "
+        "input is known. Once: set-up of a model. Bytes are one-way: online those of the party that sends more, offline those "
+        "of the party that receives more, once those of whoever sends most."
     )
     numbers = ("online", "bytes", "offline", "bytes", "once", "bytes")
     return Html(
         element("h2", "Online, offline, once") + element("p", explained, kind="soft") + table(("run", "network"), numbers, rows)
     )
+
+
+def _causes(cards: Sequence[Card]) -> Html:
+    explained = (
+        "Of each latency the part that takes most of it. A round trip is a question and its answer: a ReLU layer waits for "
+        "its round trips however few ReLUs it keeps, while bytes and computing grow with the ReLUs."
+    )
+    said = "".join(element("p", element("b", f"{what}: "), sentence) for what, sentence in causes(cards))
+    return Html(element("h2", "What costs most") + element("p", explained, kind="soft") + said)
 
 
 def _predictions(cards: Sequence[Card]) -> Html:
@@ -145,34 +165,14 @@ def _predictions(cards: Sequence[Card]) -> Html:
     )
 
 
-def _layers(cards: Sequence[Card]) -> Html:
-    found = []
-    for card, name in zip(cards, labels(cards), strict=True):
-        latency = duration(card["online"]["latency_ms"]["median"])
-        summary = element("summary", f"{name} on {card['network']['name']}: {latency}")
-        found.append(element("details", summary, _layer_table(card)))
-    explained = "What a party that only sent is waited for shows in the layer that needs the answer, not in the one that sent."
-    return Html(element("h2", "Layer by layer") + element("p", explained, kind="soft") + "".join(found))
-
-
-def _layer_table(card: Card) -> Html:
-    rows, keys = [], ("relu_kept", "relu_total", "rounds", "bytes_per_party", "ms")
-    sums = {"name": "all", "op": "", **{key: sum(layer[key] for layer in card["layers"]) for key in keys}}
-    for layer in (*card["layers"], sums):
-        relus = f"{layer['relu_kept']:,} of {layer['relu_total']:,}" if layer["relu_total"] else ""
-        cells = (f"{layer['rounds']:,}", size(layer["bytes_per_party"]), f"{layer['ms']:,.2f}")
-        rows.append((layer["name"], layer["op"], relus, *cells))
-    return table(("layer", "operation"), ("ReLUs kept", "rounds", "bytes", "ms"), rows, summed=True)
-
-
 def _correctness(cards: Sequence[Card]) -> Html:
     """Answers are checked once for all networks, so what is the same is said once."""
     rows = dict.fromkeys((name, *correctness_cells(card)) for name, card in zip(labels(cards), cards, strict=True))
-    numbers = ("match", "95%", "largest error", "wraps", "accuracy", "in plaintext")
+    numbers = ("match", "95%", "largest error", "wraps", "out of range", "accuracy", "in plaintext")
     checked = element("p", f"{correctness(cards[0])}.") if len(rows) == 1 else table(("run",), numbers, rows)
     explained = (
         "A match is the same class as in plaintext; the largest error is of a logit; a wrap is a truncation that spoilt a "
-        "value; accuracy is that under encryption."
+        "value; a value is out of range that was too large for its comparison; accuracy is that under encryption."
     )
     fits = dict.fromkeys(
         f"{card['protocol']} on {card['network']['name']}: {fit_words(card['fit'])}."

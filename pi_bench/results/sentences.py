@@ -4,18 +4,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from pi_bench.cost import OFFLINE_WAYS
 from pi_bench.results.series import interleaved
 from pi_bench.results.statistics import Ratio, ratio_of_medians
 from pi_bench.units import duration, plain, size, span, times
 
 Card = Mapping[str, Any]
+PROTOCOLS = ("one-trip", "crypten", "crypten-plain")  # in the order of tables
+ROLES = ("server", "client", "dealer")
+FEW = 3  # more are compared in tables only
 
 
 def headline(card: Card) -> str:
     """What a secure inference takes, in one paragraph."""
     online, latency, offline = card["online"], card["online"]["latency_ms"], card["offline"]
     images = "one image" if card["batch"] == 1 else f"a batch of {card['batch']} images"
-    relu, sent = card["relu"], online["bytes"]
+    relu, sent, receiver = card["relu"], online["bytes"], received(card)[0]
     mode = "" if card["model"]["mode"] is None else f" in mode {plain(card['model']['mode'])}"
     return (
         f"{plain(card['model']['path'])}{mode} keeps {relu['kept']:,} of {relu['total']:,} ReLUs. For {images}, "
@@ -23,8 +27,68 @@ def headline(card: Card) -> str:
         f"{network_words(card['network'])}: median of {latency['n']}; 95% "
         f"{span(*latency['ci95'])}; p90 {duration(latency['p90'])}. It takes {online['rounds']:,} rounds; the server sends "
         f"{size(sent['server'])}, the client {size(sent['client'])}. Before the image is known (offline): "
-        f"{duration(1000 * offline['seconds'])} and {size(offline['bytes_per_party'])} received by one party."
+        f"{duration(1000 * offline['seconds'])} and {size(offline['bytes_per_party'])} received by {receiver}."
     )
+
+
+def received(card: Card) -> tuple[str, dict[str, int]]:
+    """Which party receives more offline, in words, and how many bytes by who sends them, which older cards do not know."""
+    found: dict[str, dict[str, int]] = {"server": {}, "client": {}}
+    if card["offline"]["bytes"] is None:
+        return "one party", {"unknown": card["offline"]["bytes_per_party"]}
+    for way in OFFLINE_WAYS:
+        sender, _, receiver = way.partition("_to_")
+        found[receiver][sender] = card["offline"]["bytes"][way]
+    more = max(found, key=lambda party: sum(found[party].values()))
+    return f"the {more}", found[more]
+
+
+def offline_rows(card: Card) -> list[tuple[str, str, str]]:
+    """What is known of an inference's offline phase: what, as measured, and as the formulas say ("" where they do not)."""
+    offline = card["offline"]
+    known = offline["bytes"] is not None and offline["predicted"] is not None
+    rows = [
+        (way.replace("_", " "), size(offline["bytes"][way]), size(offline["predicted"][way]))
+        for way in (OFFLINE_WAYS if known else ())
+    ]
+    for key, what, words in (
+        ("seconds_by_role", "time of the {}", lambda seconds: duration(1000 * seconds)),
+        ("held_bytes", "held by the {} until it is used", size),
+        ("peak_bytes", "most memory that the {} has had", size),
+        ("ahead", "held by the {} before the first image", _ahead),
+    ):
+        found = offline[key] or {}
+        rows += [(what.format(role), words(found[role]), "") for role in ROLES if role in found]
+    return rows
+
+
+def _ahead(held: Mapping[str, int]) -> str:
+    where = f"{size(held['memory_bytes'])} in memory, {size(held['disk_bytes'])} on disk"
+    return f"{held['inferences']} inferences: {where}"
+
+
+def comparison_bits(card: Card) -> str | None:
+    """How many bits of a value the comparisons read, and how that was chosen; None where they read all of every value."""
+    found = card["comparison"]
+    if found is None:
+        return None
+    least, most = (of(found["bits"].values(), default=0) for of in (min, max))
+    bits = f"{least} bits at every site" if least == most else f"{least} bits at the least, {most} at the most"
+    if found["calibration_images"] is not None:
+        return (
+            f"{bits}, so that values {found['safety']} times as large as the largest of {found['calibration_images']} "
+            "calibration images can be compared"
+        )
+    return f"{bits}, which are all there are" if least == 64 - card["precision_bits"] else f"{bits}, as they were given"
+
+
+def site_rows(card: Card) -> list[tuple[str, str, str, str]]:
+    """Of each site with comparisons: its name, kept ReLUs, bits, and the magnitude from which on a value is out of range."""
+    sites, precision = card["relu"]["sites"], card["precision_bits"]
+    return [
+        (plain(site), f"{sites[site]['kept']:,}" if site in sites else "-", f"{bits}", f"{2.0 ** (bits - 1 - precision):,g}")
+        for site, bits in (card["comparison"] or {"bits": {}})["bits"].items()
+    ]
 
 
 def network_words(network: Mapping[str, Any]) -> str:
@@ -48,6 +112,8 @@ def correctness(card: Card) -> str:
     if found["wraps"] is not None:
         expected = "" if found["expected_wraps"] is None else f" ({found['expected_wraps']:.2g} expected)"
         said.append(f"{found['wraps']:,} truncations wrapped{expected}, in {found['wrapped_images']:,} of {images} images")
+    if found["out_of_range"] is not None and card["comparison"] is not None:
+        said.append(f"{found['out_of_range']:,} values out of the range of their comparison")
     said.append(f"{card['precision_bits']} bits after the binary point")
     accuracy = found["accuracy"]
     if accuracy is not None:
@@ -60,14 +126,15 @@ def correctness(card: Card) -> str:
 
 
 def correctness_cells(card: Card) -> list[str]:
-    """The same as cells of a table: match, its interval, largest error, wraps, accuracy under encryption and in plaintext."""
+    """The same as cells of a table: match, its interval, largest error, wraps, values out of range, accuracy under
+    encryption and in plaintext."""
     found = card["correctness"]
     rate, accuracy = found["match_rate"], found["accuracy"] or {"encrypted": None, "plain": None}
     return [
         "-" if rate is None else f"{rate:.1%} of {found['images']:,}",
         "-" if rate is None else _percents(found["match_ci95"]),
         "-" if rate is None else f"{found['max_abs_logit_error']:.2g}",
-        "-" if found["wraps"] is None else f"{found['wraps']:,}",
+        *("-" if found[key] is None else f"{found[key]:,}" for key in ("wraps", "out_of_range")),
         *("-" if accuracy[key] is None else f"{accuracy[key]:.1%}" for key in ("encrypted", "plain")),
     ]
 
@@ -108,6 +175,13 @@ def by_network(cards: Sequence[Card]) -> dict[str, list[Card]]:
     return networks
 
 
+def place(card: Card) -> tuple[int, str, str, int, str]:
+    """Where a card stands among others on its network: the most ReLUs first, then by model, then by protocol."""
+    model, protocol = card["model"], card["protocol"]
+    number = PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS)
+    return -card["relu"]["kept"], model["path"], model["mode"] or "", number, protocol
+
+
 def models(cards: Sequence[Card]) -> list[str]:
     """A short name for each card's model, with its mode if its file holds several: "relu-50k (adversarial)"."""
     modes = ["" if card["model"]["mode"] is None else f" ({plain(card['model']['mode'])})" for card in cards]
@@ -136,10 +210,11 @@ def labels(cards: Sequence[Card]) -> list[str]:
 
 
 def comparison(cards: Sequence[Card]) -> list[str]:
-    """Sentences on cards of one network: each against the first, and the line through the budgets."""
+    """Sentences on cards of one network: each of a few against the first, and the line through the budgets."""
     first, sentences = cards[0], []
     names = labels(cards)
-    for card, name in zip(cards[1:], names[1:], strict=True):
+    others = list(zip(cards, names, strict=True))[1:]
+    for card, name in others if len(others) <= FEW else ():
         bytes_ratio = times(card["online"]["bytes_per_party"] / first["online"]["bytes_per_party"])
         sentences.append(
             f"{name} takes {ratio_words(card, first)} the time and {bytes_ratio} the bytes of {names[0]}, "

@@ -1,17 +1,22 @@
 """What a run has found, in the terminal: for one model sentences and a table per layer, for several a comparison."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from pi_bench.results.causes import causes
 from pi_bench.results.sentences import (
     Card,
     by_network,
     comparison,
+    comparison_bits,
     correctness,
     correctness_cells,
     fit_words,
@@ -19,7 +24,9 @@ from pi_bench.results.sentences import (
     models,
     network_words,
     not_measured,
+    offline_rows,
     ratio_words,
+    site_rows,
 )
 from pi_bench.units import duration, plain, size, span
 
@@ -38,6 +45,7 @@ def show(cards: Sequence[Card], *, all_layers: bool = False, console: Console | 
             _say(console, sentence)
         console.print()
     console.print(correctness_table(cards))
+    _say_causes(console, cards)
     for name, sentences in shared(cards):
         _say(console, sentences, name)
 
@@ -63,7 +71,7 @@ def layer_table(card: Card, all_layers: bool = False) -> Table:
 def prediction_table(card: Card) -> Table:
     """The measured latency, and what rounds x RTT / 2 + bytes / bandwidth + compute say here and elsewhere."""
     online = card["online"]
-    table = _table("", justified=("rounds", "bytes", "computing", "rounds take", "bytes take", "latency"))
+    table = _table("", justified=("rounds", "bytes", "computing", "rounds\ntake", "bytes\ntake", "latency"))
     table.title = "measured and predicted"
     measured = "-" if online["compute_ms"] is None else duration(online["compute_ms"])
     latency = duration(online["latency_ms"]["median"])
@@ -80,17 +88,17 @@ def prediction_table(card: Card) -> Table:
 
 def comparison_table(cards: Sequence[Card]) -> Table:
     """One row per model and protocol on one network; ratios are to the first row."""
-    table = _table("model\nprotocol", justified=("ReLUs\nkept", "online\n(95%)", "ratio\n(95%)", "rounds", "bytes", "offline"))
+    headers = ("ReLUs\nkept", "online\n(95%)", "ratio\n(95%)", "rounds\nbytes sent", "offline\nreceived")
+    table = _table("model\nprotocol", justified=headers)
     table.title = f"online on {network_words(cards[0]['network'])}; ratios to the first row"
     for card, model in zip(cards, models(cards), strict=True):
         online, offline = card["online"], card["offline"]
         table.add_row(
-            Text(f"{model}\n{plain(card['protocol'])}"),
+            Name(f"{model}\n{plain(card['protocol'])}"),
             f"{card['relu']['kept']:,}",
             f"{duration(online['latency_ms']['median'])}\n({span(*online['latency_ms']['ci95'])})",
             "1" if card is cards[0] else ratio_words(card, cards[0]).replace(" ", "\n"),
-            f"{online['rounds']:,}",
-            size(online["bytes_per_party"]),
+            f"{online['rounds']:,}\n{size(online['bytes_per_party'])}",
             f"{duration(1000 * offline['seconds'])}\n{size(offline['bytes_per_party'])}",
         )
     return table
@@ -98,14 +106,36 @@ def comparison_table(cards: Sequence[Card]) -> Table:
 
 def correctness_table(cards: Sequence[Card]) -> Table:
     """How far each run's answers agree with plaintext; they are checked once for all networks."""
-    table = _table("model\nprotocol", justified=("match\n(95%)", "largest\nerror", "wraps", "accuracy", "in\nplaintext"))
-    table.title = "right answers: the same class as plaintext; largest error of a logit; wrapped truncations; accuracy"
+    headers = ("match\n(95%)", "largest\nerror", "wraps", "out of\nrange", "accuracy", "in\nplaintext")
+    table = _table("model\nprotocol", justified=headers)
+    table.title = (
+        "right answers: the same class as plaintext; largest error of a logit; wrapped truncations; values out of their "
+        "comparison's range; accuracy"
+    )
     rows = (
         (f"{model}\n{plain(card['protocol'])}", *correctness_cells(card))
         for card, model in zip(cards, models(cards), strict=True)
     )
     for name, match, interval, *cells in dict.fromkeys(rows):
-        table.add_row(Text(name), f"{match}\n({interval})", *cells)
+        table.add_row(Name(name), f"{match}\n({interval})", *cells)
+    return table
+
+
+def offline_table(card: Card) -> Table:
+    """What an inference takes before its input is known: bytes by direction, seconds by role, and what is held."""
+    table = _table("", justified=("measured", "predicted"))
+    table.title = "offline, for each inference"
+    for row in offline_rows(card):
+        table.add_row(*row)
+    return table
+
+
+def site_table(card: Card) -> Table:
+    """How many bits are compared at each site, and what that is enough for."""
+    table = _table("site", justified=("ReLUs kept", "bits compared", "right for values below"))
+    table.title = "comparison bits, by site"
+    for site, *cells in site_rows(card):
+        table.add_row(Name(site), *cells)
     return table
 
 
@@ -116,7 +146,18 @@ def shared(cards: Sequence[Card]) -> list[tuple[str, str]]:
     for card in cards:
         trust.append(("Trust", plain(card["trust"])))
         missing.append((f"Not measured on {plain(card['network']['name'])}" if several else "Not measured", not_measured(card)))
-    return list(dict.fromkeys(trust + missing))
+    return list(dict.fromkeys(_bits(cards) + trust + missing))
+
+
+def _bits(cards: Sequence[Card]) -> list[tuple[str, str]]:
+    """How many bits are compared: by model, unless it is the same for all."""
+    found: dict[str, list[str]] = {}
+    for card, model in zip(cards, models(cards), strict=True):
+        if (sentence := comparison_bits(card)) is not None:
+            found.setdefault(sentence, []).append(model)
+    alike = len(found) == 1
+    names = {sentence: "" if alike else f", {', '.join(dict.fromkeys(of))}" for sentence, of in found.items()}
+    return [(f"Comparison bits{name}", sentence) for sentence, name in names.items()]
 
 
 def _show_one(card: Card, all_layers: bool, console: Console) -> None:
@@ -124,6 +165,11 @@ def _show_one(card: Card, all_layers: bool, console: Console) -> None:
     console.print()
     console.print(layer_table(card, all_layers))
     console.print(prediction_table(card))
+    if offline_rows(card):
+        console.print(offline_table(card))
+    if all_layers and site_rows(card):
+        console.print(site_table(card))
+    _say_causes(console, [card])
     if card["fit"] is not None:
         _say(console, fit_words(card["fit"]), "Over budgets")
     _say(console, correctness(card), "Right answers")
@@ -137,11 +183,11 @@ def _add_layers(table: Table, name: str, op: str, layers: Sequence[Mapping[str, 
     rounds, sent = (sum(layer[key] for layer in layers) for key in ("rounds", "bytes_per_party"))
     relus = f"{kept:,} of {total:,}" if total else ""
     share = ms / total_ms if total_ms else 0.0
-    table.add_row(Text(plain(name)), Text(plain(op)), relus, f"{ms:,.2f}", f"{share:.0%}", f"{rounds:,}", size(sent))
+    table.add_row(Name(plain(name)), Text(plain(op)), relus, f"{ms:,.2f}", f"{share:.0%}", f"{rounds:,}", size(sent))
 
 
 def _table(*headers: str, justified: tuple[str, ...]) -> Table:
-    table = Table(title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for header in headers:
         table.add_column(header, overflow="fold", min_width=10)
     for header in justified:
@@ -149,6 +195,35 @@ def _table(*headers: str, justified: tuple[str, ...]) -> Table:
     return table
 
 
+def _say_causes(console: Console, cards: Sequence[Card]) -> None:
+    for what, sentence in causes(cards):
+        _say(console, sentence, f"What costs most, {what}")
+
+
 def _say(console: Console, sentence: str, name: str | None = None) -> None:
     text = Text(sentence) if name is None else Text.assemble((f"{name}: ", "bold"), sentence)
     console.print(text)
+
+
+class Name:
+    """Lines of names for a column, which break behind / + - _ where they are too long for it."""
+
+    def __init__(self, lines: str):
+        self._lines = [re.findall(r"[^/+_-]*[/+_-]*\s*", line) for line in lines.split("\n")]
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        longest = max(cell_len(piece.strip()) for line in self._lines for piece in line)
+        return Measurement(longest, max(cell_len("".join(line)) for line in self._lines))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Text]:
+        yield from (Text(line, overflow="fold") for line in self._broken(options.max_width))
+
+    def _broken(self, width: int) -> Iterable[str]:
+        for pieces in self._lines:
+            line = ""
+            for piece in pieces:
+                if line and cell_len((line + piece).rstrip()) > width:
+                    yield line
+                    line = ""
+                line += piece
+            yield line

@@ -42,8 +42,9 @@ def make_result() -> Callable[..., dict[str, Any]]:
         layers, compute_ms, wait_ms = [], [], []
         for layer, op, ms in (*LINEAR_LAYERS[:2], *((n, "ReLU", 0.3 * (k > 0)) for n, k, _ in relus), *LINEAR_LAYERS[2:]):
             k, n = next(((k, n) for site, k, n in relus if site == layer), (0, 0))
-            elements = k if protocol == "crypten" else n
-            rounds = (9 if elements else 0) if op == "ReLU" else int(op in ("Conv", "Linear"))
+            elements = n if protocol == "crypten-plain" else k
+            of_relu = 2 if protocol == "one-trip" else 9
+            rounds = (of_relu if elements else 0) if op == "ReLU" else int(op in ("Conv", "Linear"))
             server_bytes = elements * 300 if op == "ReLU" else 160 * rounds
             client_bytes = server_bytes + 4000 * (op == "Input")
             cost = {"rounds": rounds, "server_bytes": server_bytes, "client_bytes": client_bytes}
@@ -69,6 +70,9 @@ def make_result() -> Callable[..., dict[str, Any]]:
             turns.append(
                 {party: {"layers_ms": ms, **({"waiting_ms": wait_ms} if waiting else {})} for party, ms in turn.items()}
             )
+        offline_bytes = (900 * sum(kept), 32, 100, 0)
+        bits = {site: 21 + 3 * i for i, (site, k, _) in enumerate(relus) if k}
+        comparison = {"bits": bits, "calibration_images": 16, "safety": 8} if protocol == "one-trip" and bits else None
         here = {
             "hardware": {"processor": "A <fast> one", "cores": 2},
             "versions": {"python": "3.11", "torch": "2.13"},
@@ -79,6 +83,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
             "provider": "dealer",
             "precision_bits": 16,
             "batch": 1,
+            "comparison": comparison,
             "network": dict(network),
             "threads": 1,
             "warmups": 2,
@@ -91,8 +96,8 @@ def make_result() -> Callable[..., dict[str, Any]]:
                     "client": [0.01] * repeats,
                     "dealer": [0.005] * repeats,
                 },
-                "bytes": dict(zip(OFFLINE_WAYS, (900 * sum(kept), 32, 100, 0), strict=True)),
-                "predicted": dict(zip(OFFLINE_WAYS, (900 * sum(kept), 32, 100, 0), strict=True)),
+                "bytes": dict(zip(OFFLINE_WAYS, offline_bytes, strict=True)),
+                "predicted": dict(zip(OFFLINE_WAYS, offline_bytes, strict=True)),
                 "held_bytes": {"server": 5000, "client": 4000},
                 "peak_bytes": {"server": 3 * 10**8, "client": 2 * 10**8, "dealer": 10**8},
                 "ahead": None,
@@ -114,6 +119,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
                 "wraps": 1,
                 "wrapped_images": 1,
                 "expected_wraps": 0.7,
+                "out_of_range": 0,
             },
             "parties": {role: {**here, "host": "secret-host"} for role in ("server", "client", "dealer")},
             "model": {

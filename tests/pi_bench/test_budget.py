@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pi_bench.budget import Timing, search, share, with_kept
+from pi_bench.budget import Limits, Timing, search, share, with_kept
 from pi_bench.cost import Cost, predicted_ms
 from pi_bench.model.operations import Architecture, Conv, ReLU
 
@@ -36,7 +36,7 @@ def costs(architecture: Architecture) -> dict[str, Cost]:
 
 
 def answer(target_ms: float, architecture: Architecture | None = None, line: Line = LINE):
-    return search(architecture or network(), TIMING, target_ms, line, costs)
+    return search(architecture or network(), TIMING, Limits(target_ms), line, costs)
 
 
 def latency(kept: int, layers: int) -> float:
@@ -110,7 +110,7 @@ def test_a_network_or_a_protocol_without_a_budget_is_refused():
     with pytest.raises(ValueError, match="no ReLU"):
         answer(100, bare)
     with pytest.raises(ValueError, match="kept or not"):
-        search(network(), TIMING, 100, Line(), lambda architecture: {"a": Cost(9, 500, 500, 500)})
+        search(network(), TIMING, Limits(100), Line(), lambda architecture: {"a": Cost(9, 500, 500, 500)})
 
 
 @pytest.mark.parametrize("budget", [3, 4, 17, 60, 61, 99, 170])

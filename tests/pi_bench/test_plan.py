@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pi_bench import plan, protocols
 from pi_bench.budget import with_kept
-from pi_bench.cost import predicted_ms
+from pi_bench.cost import Cost, predicted_ms
 from pi_bench.model.graph import load
 from pi_bench.protocols.settings import Settings
 from pi_bench.results import card
@@ -72,7 +72,7 @@ def test_what_is_no_latency_is_refused_with_an_example(text):
 
 
 def answered(capsys, *arguments):
-    assert plan.main([*map(str, arguments), "--json"]) == 0
+    assert plan.main([*map(str, arguments), "--json", "--protocol", "crypten"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -97,7 +97,7 @@ def test_the_answer_meets_the_target_by_the_protocols_own_costs_and_one_relu_mor
 
 
 def said(capsys, *arguments):
-    assert plan.main([*map(str, arguments)]) == 0
+    assert plan.main([*map(str, arguments), "--protocol", "crypten"]) == 0
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -105,6 +105,26 @@ def test_all_relus(model, card_of, capsys):
     text = said(capsys, model, "--latency", "1min", "--network", "wan", "--card", card_of())
     assert "All 64 ReLUs meet 60.0 s on wan (400 Mbit/s, 40 ms round trip, emulated)" in text
     assert "Predicted, not measured" in text and "Offline time is not in it" in text
+
+
+def test_offline_is_a_limit_of_its_own(model, card_of, capsys):
+    """Of one-trip, whose ReLUs are dear offline: as many as fit, and one more does not."""
+    path, architecture = card_of(protocol="one-trip"), load(model).architecture
+    settings = Settings("one-trip")
+
+    def offline(kept):
+        return sum(protocols.costs(with_kept(architecture, kept), settings).values(), Cost()).offline_bytes
+
+    limit = offline(dict.fromkeys((relu.name for relu in architecture.relus), 10)) + 1
+    flags = ["--latency", "1min", "--card", str(path), "--offline-mb", str(limit / 1e6)]
+    assert plan.main([str(model), *flags, "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)["best"]
+    assert best["budget"] == 20 and best["offline_bytes"] == offline(best["kept"]) <= limit
+    assert plan.main([str(model), *flags]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "is 20 of 64" in text and "offline" in text and "A ReLU layer costs 40.0 ms of round trips" in text
+    assert plan.main([str(model), "--latency", "1min", "--card", str(path), "--offline-mb", "0.0001"]) == 0
+    assert "Not even zero ReLUs do" in " ".join(capsys.readouterr().out.split())
 
 
 def test_rounds_alone_exceed_the_target(model, card_of, capsys):
@@ -134,7 +154,7 @@ def test_without_a_card_the_model_is_measured(model, card_of, capsys):
         asked.append((path, protocol, mode))
         return card.read(card_of())
 
-    plan.plan(model, plan.PlanConfig("1min"), measure)
+    plan.plan(model, plan.PlanConfig("1min", protocol="crypten"), measure)
     assert asked == [(model, "crypten", None)] and "All 64" in capsys.readouterr().out
 
 
@@ -152,10 +172,10 @@ def test_a_mode(model, card_of, capsys):
         return card.read(card_of())
 
     for given, mode in ((None, "0"), ("1", "1")):
-        plan.plan(model, plan.PlanConfig("1min", mode=given), measure)
+        plan.plan(model, plan.PlanConfig("1min", protocol="crypten", mode=given), measure)
         assert asked[-1] == mode and f"this is of mode {mode}" in capsys.readouterr().out
     assert answered(capsys, model, "--latency", "1min", "--mode", "1", "--card", card_of())["mode"] == "1"
-    assert plan.main([str(model), "--latency", "1min", "--mode", "2", "--card", str(card_of())]) == 2
+    assert plan.main([str(model), "--latency", "1min", "--mode", "2", "--card", str(card_of()), "--protocol=crypten"]) == 2
     assert "no value in this mode" in capsys.readouterr().err
 
 
@@ -167,13 +187,13 @@ def test_a_mode(model, card_of, capsys):
     ],
 )
 def test_a_card_that_does_not_fit_is_refused(model, card_of, capsys, changes, text):
-    assert plan.main([str(model), "--latency", "1s", "--card", str(card_of(**changes))]) == 2
+    assert plan.main([str(model), "--latency", "1s", "--card", str(card_of(**changes)), "--protocol=crypten"]) == 2
     assert text in capsys.readouterr().err
 
 
 def test_a_card_of_another_network_is_refused(model, make_card, tmp_path, capsys):
     card.write(make_card(), tmp_path / "card.json")
-    assert plan.main([str(model), "--latency", "1s", "--card", str(tmp_path / "card.json")]) == 2
+    assert plan.main([str(model), "--latency", "1s", "--card", str(tmp_path / "card.json"), "--protocol=crypten"]) == 2
     assert "of another network (37,000,000 multiplications, 500 ReLUs)" in capsys.readouterr().err
 
 
@@ -190,6 +210,7 @@ def test_a_loopback_card_without_waiting_times_will_do(model, card_of):
         (["--latency", "1s", "--network", "moon"], "no network 'moon'"),
         (["--latency", "1s", "--network", "real"], "nobody knows the delay"),
         (["--latency", "1s", "--protocol", "magic"], "no protocol 'magic'"),
+        (["--latency", "1s", "--offline-mb", "-3"], "offline_mb is -3.0"),
         ([], "latency"),
     ],
 )

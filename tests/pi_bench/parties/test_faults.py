@@ -18,10 +18,11 @@ import pytest
 from pi_bench.parties.launch import PartiesFailed
 from pi_bench.parties.local import LocalParties
 from pi_bench.protocols.settings import Settings
-from pi_bench.wire.network import Network
+from pi_bench.wire.network import LOOPBACK, Network
 
 ROLES = ("server", "client", "dealer")
-SLOW = Network("custom", 200.0, 1000.0, True)  # an inference takes some ten seconds, so that a party is lost within
+SLOW = Network("custom", 1000.0, 1000.0, True)  # an inference takes some seconds online, so that a party is lost within
+NARROW = Network("custom", 1.0, 0.5, True)  # and here it takes many seconds offline
 NOTICED_S = 10.0
 
 
@@ -48,12 +49,12 @@ class Loss:
     pids: dict[str, int] = field(default_factory=dict)
     ended_s: dict[str, float] = field(default_factory=dict)
 
-    def during_an_inference(self, folder: Path, role: str, number: int) -> None:
-        with LocalParties(folder / "network.onnx", folder / "images.npz", Settings(), SLOW) as parties:
+    def during_an_inference(self, folder: Path, role: str, number: int, protocol: str, network: Network) -> None:
+        with LocalParties(folder / "network.onnx", folder / "images.npz", Settings(protocol), LOOPBACK) as parties:
             self.pids = parties.pids
             self.thread = threading.Timer(1.5, self._lose, (role, number))
             self.thread.start()
-            parties.infer([0], SLOW)
+            parties.infer([0], network)
 
     def _lose(self, role: str, number: int) -> None:
         os.kill(self.pids[role], number)
@@ -64,19 +65,50 @@ class Loss:
             time.sleep(0.05)
 
 
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGSTOP, "silent")], ids=["dies", "hangs"])
-def test_a_party_is_lost_in_the_middle(number: int, words: str, role: str, folder: Path) -> None:
+LOSSES = [
+    *(("one-trip", SLOW, role, number) for role in ROLES for number in (signal.SIGKILL, signal.SIGSTOP)),
+    *(("one-trip", NARROW, role, signal.SIGKILL) for role in ROLES),
+    ("one-trip", NARROW, "dealer", signal.SIGSTOP),
+    ("crypten", SLOW, "server", signal.SIGKILL),
+    ("crypten", SLOW, "client", signal.SIGSTOP),
+]
+
+
+def loss_id(value: object) -> str:
+    return {id(SLOW): "online", id(NARROW): "offline"}.get(id(value), getattr(value, "name", str(value)))
+
+
+@pytest.mark.parametrize(("protocol", "network", "role", "number"), LOSSES, ids=loss_id)
+def test_a_party_is_lost_in_the_middle(protocol: str, network: Network, role: str, number: int, folder: Path) -> None:
     """The others end within ten seconds; then the benchmark ends all, the stopped one too, and says who it was."""
-    loss = Loss()
+    loss, words = Loss(), {signal.SIGKILL: "SIGKILL", signal.SIGSTOP: "silent"}[number]
     with pytest.raises(PartiesFailed) as error:
-        loss.during_an_inference(folder, role, number)
+        loss.during_an_inference(folder, role, number, protocol, network)
     loss.thread.join()
     assert role in str(error.value) and words in str(error.value)
     assert len(loss.ended_s) == 2 and max(loss.ended_s.values()) < NOTICED_S
     assert all(gone(pid) for pid in loss.pids.values())
 
 
+def test_one_that_does_not_end_with_the_others(folder: Path) -> None:
+    """The work is done, but it would be waited for for ever."""
+    with pytest.raises(PartiesFailed, match="dealer"):
+        with LocalParties(folder / "network.onnx", folder / "images.npz", Settings(), LOOPBACK) as parties:
+            pids = parties.pids
+            parties.infer([0], LOOPBACK)
+            os.kill(pids["dealer"], signal.SIGSTOP)
+    assert all(gone(pid) for pid in pids.values())
+
+
+CHANGED = """
+import sys
+import numpy as np
+from pi_bench.parties import session
+from pi_bench.wire.channel import Channel
+from pi_bench.__main__ import main
+{change}
+sys.exit(main(sys.argv[1:]))
+"""
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -85,8 +117,9 @@ def start() -> Start:
     """Starts a party by hand; ends what still runs when the test does."""
     processes = []
 
-    def started(role: str, url: str, *flags: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "pi_bench", "party", "--role", role, "--rendezvous", url, "--timeout-s", "15", *flags]
+    def started(role: str, url: str, *flags: str, change: str | None = None) -> "subprocess.Popen[str]":
+        program = ["-m", "pi_bench"] if change is None else ["-c", CHANGED.format(change=change)]
+        command = [sys.executable, *program, "party", "--role", role, "--rendezvous", url, "--timeout-s", "15", *flags]
         processes.append(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         return processes[-1]
 
@@ -117,24 +150,59 @@ def test_one_that_never_arrives(start: Start, folder: Path) -> None:
 
 
 REFUSALS = {
-    "protocols": (["--protocol", "crypten-plain"], "protocol crypten-plain"),
-    "precisions": (["--precision-bits", "14"], "precision_bits 14"),
-    "batches": (["--batch", "2"], "batch 2"),
-    "models": (["--digest", "0" * 64], "digest"),
+    "protocols": ("client", ["--protocol", "crypten-plain"], "protocol crypten-plain"),
+    "precisions": ("client", ["--precision-bits", "14"], "precision_bits 14"),
+    "batches": ("client", ["--batch", "2"], "batch 2"),
+    "models": ("client", ["--digest", "0" * 64], "digest"),
+    "comparisons": ("client", ["--comparison-bits", "20"], "comparison_bits 20"),
+    "a dealer's comparisons": ("dealer", ["--comparison-bits", "20"], "comparison_bits 20"),
+    "a dealer's model": ("dealer", ["--digest", "0" * 64], "digest"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_parties_that_do_not_fit_refuse_each_other(name: str, start: Start, folder: Path) -> None:
-    flags, words = REFUSALS[name]
+    other, flags, words = REFUSALS[name]
     url = free_url()
-    server = start("server", url, "--model", str(folder / "network.onnx"))
-    dealer = start("dealer", url)
-    client = start("client", url, "--inputs", str(folder / "images.npz"), *flags)
-    errors = {role: process.communicate(timeout=60)[1] for role, process in zip(ROLES, (server, client, dealer), strict=True)}
-    assert words in errors["client"] and words in errors["server"], errors
-    assert client.returncode != 0 and server.returncode != 0 and dealer.returncode != 0
+    own = {
+        "server": ["--model", str(folder / "network.onnx")],
+        "client": ["--inputs", str(folder / "images.npz")],
+        "dealer": [],
+    }
+    processes = {role: start(role, url, *own[role], *(flags if role == other else [])) for role in ROLES}
+    errors = {role: process.communicate(timeout=60)[1] for role, process in processes.items()}
+    assert words in errors[other] and words in errors["server"], errors
+    assert all(process.returncode != 0 for process in processes.values())
     assert port_is_free(url)
+
+
+STRAYING = {  # what a client does instead, and what the server says of it
+    "a frame of another size": (
+        "send = Channel.send; Channel.send = lambda self, words: send(self, [np.concatenate([np.ravel(w) for w in words])[1:]])",
+        "out of step: the client's frame has",
+    ),
+    "frames out of order": (
+        "send, held = Channel.send, []\n"
+        "def swapped(self, words):\n"
+        "    held.append(words)\n"
+        "    while len(held) > 1: send(self, held.pop())\n"
+        "Channel.send = swapped",
+        "out of step: the client's frame has",
+    ),
+    "an order there is not": ("session.INFER = 'dance'", "the client asks for {'do': 'dance'"),
+}
+
+
+@pytest.mark.parametrize("name", STRAYING)
+def test_a_client_that_strays_is_refused(name: str, start: Start, folder: Path) -> None:
+    """The others end too, and say of whom it is."""
+    change, words = STRAYING[name]
+    url = free_url()
+    server, dealer = start("server", url, "--model", str(folder / "network.onnx")), start("dealer", url)
+    client = start("client", url, "--inputs", str(folder / "images.npz"), change=change)
+    errors = [process.communicate(timeout=60)[1] for process in (server, dealer, client)]
+    assert words in errors[0], errors
+    assert server.returncode == dealer.returncode == 3, errors
 
 
 def test_three_parties_started_by_hand(start: Start, folder: Path, make_student: Callable[..., Path], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pi_bench.parties.local import LocalParties
 from pi_bench.protocols.settings import Settings
 from pi_bench.wire.network import LOOPBACK
 
-PRECISION_BITS = 16
+PRECISION_BITS = Settings.precision_bits
 RUN = 6  # so many numbers in a row are nobody's by chance
 
 

@@ -11,8 +11,8 @@ WRONG = {
     "too precise": ({"precision_bits": 31}, "31"),
     "no fraction": ({"precision_bits": 0}, "0"),
     "empty batch": ({"batch": 0}, "batch is 0"),
-    "too few bits to compare": ({"comparison_bits": 7}, "8 to 48"),
-    "too many bits to compare": ({"comparison_bits": 49}, "8 to 48"),
+    "too few bits to compare": ({"comparison_bits": 7}, "8 to 51"),
+    "too many bits to compare": ({"comparison_bits": 52}, "8 to 51"),
 }
 
 

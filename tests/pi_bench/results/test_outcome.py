@@ -50,7 +50,8 @@ def test_a_client_alone_knows_neither_wraps_nor_plain_logits() -> None:
 
 def test_offline_is_by_role_and_by_direction() -> None:
     def record(seconds: float, **sent: list[int]) -> dict[str, Any]:
-        return {"offline": {"seconds": seconds, "sent_bytes": sent, "held_bytes": 10}}
+        held = {"memory_bytes": 10, "disk_bytes": 5, "peak_bytes": 70}
+        return {"offline": {"seconds": seconds, "sent_bytes": sent, **held}}
 
     records = {
         "server": record(0.5, client=[0, 0], dealer=[0, 0]),
@@ -62,6 +63,7 @@ def test_offline_is_by_role_and_by_direction() -> None:
     assert found["seconds"] == {"server": [0.9, 0.5], "client": [0.7, 0.7], "dealer": [0.4, 0.4]}
     sent = {"dealer_to_server": 120, "dealer_to_client": 16, "client_to_server": 8, "server_to_client": 0}
     assert found["bytes"] == sent and found["predicted"]["dealer_to_server"] == 120
-    assert found["held_bytes"] == {"server": 10, "client": 10}
+    assert found["held_bytes"] == {"server": 15, "client": 15}
+    assert found["peak_bytes"] == {"server": 70, "client": 70, "dealer": 70}
     del records["dealer"]
     assert offline([Inference(LOGITS, records)], {})["bytes"]["dealer_to_server"] == 0  # no dealer: nothing is dealt before

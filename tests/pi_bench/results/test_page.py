@@ -4,6 +4,8 @@ from html.parser import HTMLParser
 import pytest
 
 from pi_bench.results import card, page
+from pi_bench.results.causes import causes
+from pi_bench.results.sentences import offline_rows
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "col"}
 
@@ -39,6 +41,7 @@ class Reader(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+LAN = {"name": "lan", "rtt_ms": 0.3, "mbit_per_s": 3000.0, "emulated": True}
 WAN = {"name": "wan", "rtt_ms": 40.0, "mbit_per_s": 400.0, "emulated": True}
 
 
@@ -84,11 +87,50 @@ def test_a_page_says_what_was_found(make_card):
 
 def test_every_layer_of_every_run_is_there_and_summed(cards):
     reader = Reader(page.render(cards))
-    assert reader.tags.count("details") == len(cards)
+    assert reader.tags.count("details") == 2 * len(cards)  # layers and the offline phase
     assert reader.text.count("relu1") == reader.text.count("relu2") == len(cards)
     for made in cards:
         total = sum(layer["ms"] for layer in made["layers"])
         assert f"{total:,.2f}" in reader.text
+
+
+def test_the_offline_phase_is_told_by_direction_and_role(make_card):
+    made = make_card(protocol="one-trip")
+    text = Reader(page.render([made])).text
+    assert "22.0 ms offline before it; 90.1 kB received by the server" in text
+    assert "on lan: 22.0 ms, 90.1 kB received by the server" in text
+    for what, measured, predicted in offline_rows(made):
+        assert f"{what} {measured} {predicted}".strip() in text
+    assert "offline those of the party that receives more" in text
+
+
+def test_comparison_bits_stand_by_site_once_for_all_networks(make_card):
+    cards = [make_card(protocol=protocol, network=network) for network in (LAN, WAN) for protocol in ("one-trip", "crypten")]
+    text = Reader(page.render(cards)).text.split("Comparison bits")[1].split("Trust")[0]
+    assert (
+        text.count("21 bits at the least, 24 at the most") == text.count("relu1 60 21 16") == text.count("relu2 40 24 128") == 1
+    )
+    assert "Comparison bits" not in Reader(page.render([make_card()])).text
+
+
+def test_values_out_of_range_have_their_column(make_result):
+    result = make_result(protocol="one-trip")
+    result["correctness"]["out_of_range"] = 4321
+    text = Reader(page.render([card.build(result, ""), card.build(make_result(), "")])).text
+    assert "largest error wraps out of range accuracy" in text and "0.0021 1 4,321 90.0%" in text
+
+
+def test_what_costs_most_is_said_in_the_words_of_the_terminal(cards):
+    text = Reader(page.render(cards)).text
+    assert all(f"{what}: {said}" in text for what, said in causes(cards))
+
+
+def test_an_older_card_has_a_page_without_what_it_does_not_know(make_older, make_card):
+    reader, today = (Reader(page.render([made])) for made in (make_older(), make_card()))
+    assert (reader.wrong, reader.open) == ([], [])
+    assert "received by one party" in reader.text and "Offline, by direction" not in reader.text
+    for heading in ("What costs most", "Online, offline, once", "Predicted beside measured", "Layer by layer", "Right answers"):
+        assert heading in reader.text and heading in today.text
 
 
 def test_several_runs_are_compared_on_each_network_with_bars_to_one_scale(cards):

@@ -1,17 +1,26 @@
 import pytest
 
+from pi_bench.protocols import names
 from pi_bench.results import card
 from pi_bench.results.sentences import (
+    PROTOCOLS,
     comparison,
+    comparison_bits,
     correctness,
+    correctness_cells,
     fit_words,
     headline,
     labels,
     models,
     network_words,
     not_measured,
+    offline_rows,
+    place,
     ratio_words,
+    received,
+    site_rows,
 )
+from pi_bench.units import duration, size
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,7 @@ def test_a_client_alone_says_what_it_does_not_know(make_result):
         "wraps",
         "wrapped_images",
         "expected_wraps",
+        "out_of_range",
     )
     result["correctness"].update(dict.fromkeys(unknown))
     made = card.build(result, "")
@@ -84,12 +94,99 @@ def test_a_client_alone_says_what_it_does_not_know(make_result):
     assert "those of plaintext" in not_measured(made) and "wrapped" in not_measured(made)
 
 
+def test_values_out_of_range_are_told_where_a_comparison_has_a_range(make_result):
+    result = make_result(protocol="one-trip")
+    result["correctness"]["out_of_range"] = 1234
+    made = card.build(result, "")
+    assert "1,234 values out of the range of their comparison" in correctness(made)
+    assert correctness_cells(made)[3:5] == ["1", "1,234"]
+    assert "out of the range" not in correctness({**made, "comparison": None})
+
+
+def test_an_older_card_does_not_know_of_values_out_of_range(make_older):
+    assert correctness_cells(make_older())[3:5] == ["1", "-"]
+
+
+def test_protocols_stand_in_the_order_in_which_they_are_known():
+    assert names() == PROTOCOLS
+
+
+def test_cards_stand_by_relus_then_model_then_protocol(make_card):
+    cards = [
+        make_card(kept=kept, protocol=protocol, name=name)
+        for protocol in ("crypten-plain", "unknown", "crypten", "one-trip")
+        for name in ("b.onnx", "a.onnx")
+        for kept in ((5, 5), (60, 40))
+    ]
+    found = [(card["relu"]["kept"], card["model"]["path"], card["protocol"]) for card in sorted(cards, key=place)]
+    order = ("one-trip", "crypten", "crypten-plain", "unknown")
+    assert found == [(kept, name, protocol) for kept in (100, 10) for name in ("a.onnx", "b.onnx") for protocol in order]
+
+
+@pytest.mark.parametrize(("more", "sent"), [("server", (5, 6, 2, 0)), ("client", (5, 6, 2, 3))])
+def test_the_party_that_receives_more_is_named_and_its_bytes_are_the_cards(make_result, more, sent):
+    result = make_result()
+    result["offline"]["bytes"] = dict(zip(result["offline"]["bytes"], sent, strict=True))
+    made = card.build(result, "")
+    who, by_sender = received(made)
+    assert who == f"the {more}" and sum(by_sender.values()) == made["offline"]["bytes_per_party"]
+    assert by_sender["dealer"] == (5 if more == "server" else 6)
+    assert f"received by the {more}." in headline(made)
+
+
+def test_an_older_card_does_not_know_who_receives_more(make_older):
+    made = make_older()
+    assert received(made) == ("one party", {"unknown": 90_100})
+    assert headline(made).endswith("90.1 kB received by one party.")
+    assert offline_rows(made) == site_rows(made) == [] and comparison_bits(made) is None
+
+
+def test_the_offline_phase_by_direction_and_role(make_result):
+    result = make_result()
+    result["offline"]["predicted"]["client_to_server"] = 99
+    result["offline"]["ahead"] = {"server": {"inferences": 3, "memory_bytes": 2000, "disk_bytes": 1000}}
+    made = card.build(result, "")
+    offline, rows = made["offline"], {what: said for what, *said in offline_rows(made)}
+    assert rows["dealer to server"] == [size(offline["bytes"]["dealer_to_server"])] * 2
+    assert rows["client to server"] == ["100 B", "99 B"]
+    for role in ("server", "client", "dealer"):
+        assert rows[f"time of the {role}"] == [duration(1000 * offline["seconds_by_role"][role]), ""]
+        assert rows[f"most memory that the {role} has had"] == [size(offline["peak_bytes"][role]), ""]
+    assert rows["held by the server until it is used"] == ["5.00 kB", ""]
+    assert rows["held by the server before the first image"] == ["3 inferences: 2.00 kB in memory, 1.00 kB on disk", ""]
+
+
+@pytest.mark.parametrize(
+    ("bits", "images", "words"),
+    [
+        ({"a": 21, "b": 28}, 16, "21 bits at the least, 28 at the most, so that values 8 times as large as the largest of 16"),
+        ({"a": 21, "b": 21}, 16, "21 bits at every site, so that values 8 times as large as"),
+        ({"a": 48, "b": 48}, None, "48 bits at every site, which are all there are"),
+        ({"a": 30, "b": 30}, None, "30 bits at every site, as they were given"),
+    ],
+)
+def test_how_comparison_bits_were_chosen(make_card, bits, images, words):
+    made = {**make_card(), "comparison": {"bits": bits, "calibration_images": images, "safety": 8}}
+    assert comparison_bits(made).startswith(words)
+
+
+def test_a_site_is_right_for_values_that_its_bits_can_tell_apart(make_card):
+    """k bits are right for |y| < 2^(k - 1) in units of 2^-16."""
+    rows = site_rows(make_card(protocol="one-trip"))
+    assert rows == [("relu1", "60", "21", "16"), ("relu2", "40", "24", "128")]
+
+
 def test_a_comparison_says_how_much_more_time_and_bytes(make_card):
     cards = [make_card(), make_card(protocol="crypten-plain")]
     (sentence,) = comparison(cards)
     assert sentence.startswith("student.onnx with crypten-plain (100 ReLUs) takes ")
     sent = [one["online"]["bytes_per_party"] for one in cards]
     assert f"{sent[1] / sent[0]:.2f}x the bytes of {labels(cards)[0]}" in sentence
+
+
+def test_many_are_compared_in_tables_only(make_card):
+    few = [make_card(kept=(kept, 0)) for kept in (1, 2, 3, 4)]
+    assert len(comparison(few)) == 3 and comparison([*few, make_card()]) == []
 
 
 def test_two_alike_have_a_ratio_of_one(make_card):
