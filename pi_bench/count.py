@@ -83,8 +83,8 @@ class Row:
 def count(model: Model, costs: Mapping[str, Mapping[str, Cost]], bits: Mapping[str, int] | None = None) -> list[Row]:
     """A row for each layer in the order of running: "input", the operations, "output".
 
-    costs: by protocol and layer, as `pi_bench.protocols.costs` gives them; layers without one have none. bits: by site, how many
-    its comparison reads.
+    costs: by protocol and layer, as `pi_bench.protocols.costs` gives them; layers without one have none. bits: by site, how
+    many its comparison reads.
     """
     architecture = model.architecture
     first = Row("input", "Input", architecture.input_shape, costs=_of_layer(costs, "input"))
@@ -211,8 +211,8 @@ def _explained(model: Model, config: CountConfig, names: Sequence[str]) -> list[
     return [
         *([] if model.mode is None else [f"The file holds several modes; counted is mode {model.mode}."]),
         RULE,
-        f"Rounds and bytes: for {images}. A round is a one-way hop, half a round trip. Online: bytes of the party that sends more in "
-        "all; offline, before the image is known: what the party receives that receives more in all.",
+        f"Rounds and bytes: for {images}. A round is a one-way hop, half a round trip. Online: bytes of the party that sends "
+        "more in all; offline, before the image is known: what the party receives that receives more in all.",
         f"Bits: how many of a value a comparison of one-trip reads ({chosen}); each costs 16 bytes of key for a ReLU.",
         *(f"  {name}: {protocols.PROTOCOLS[name].summary}" for name in names),
     ]

@@ -241,6 +241,9 @@ class Architecture:
                 raise ValueError(f"{operation.name} needs {operation.inputs}, of which not all come before it")
             operation.check()
             known.add(operation.name)
+        unread = known - {name for operation in self.operations for name in operation.inputs} - {self.output.name}
+        if unread:
+            raise ValueError(f"nobody reads {sorted(unread)}, and they are not the output")
 
     @cached_property
     def digest(self) -> str:

@@ -5,7 +5,6 @@ each bit costs 16 bytes of key an element and a party. A value out of range turn
 """
 
 from dataclasses import replace
-from math import ceil, log2
 
 import numpy as np
 
@@ -32,5 +31,5 @@ def calibrated(settings: Settings, model: Model, images: np.ndarray) -> Settings
 
 def _bits(largest: float, precision_bits: int) -> int:
     """The least k with SAFETY * largest * 2^f < 2^(k - 1) - 1, within what there is."""
-    needed = 1 + ceil(log2(SAFETY * largest * 2.0**precision_bits + 2))
+    needed = 1 + (int(SAFETY * largest * 2.0**precision_bits) + 1).bit_length()
     return min(max(needed, LEAST_COMPARISON_BITS), Settings(precision_bits=precision_bits).widest_comparison)

@@ -51,7 +51,7 @@ class Prepared:
 
     @property
     def held(self) -> dict[str, int]:
-        """Bytes that are held in memory and on disk."""
+        """Bytes that are held in memory and on disk, until the inference begins."""
         total = sum(map(_bytes, self._material.values()))
         return {"memory_bytes": total - self.room.disk_bytes, "disk_bytes": self.room.disk_bytes}
 

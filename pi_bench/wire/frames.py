@@ -50,7 +50,8 @@ class Frame:
         return True
 
     def receive(self, connection: socket.socket) -> bool:
-        """Takes what has arrived; True when all is here. Stops behind the header, whose length is not yet checked."""
+        """Takes what has arrived; True when all is here. Returns once the header is here, whose length has to be checked first:
+        what came with it is in place already, and worth nothing if that is wrong."""
         try:
             while self.done < self.size:
                 received = connection.recvmsg_into(self._some())[0]

@@ -32,9 +32,22 @@ def test_a_card_has_all_that_others_rely_on(
     make_student: Callable[..., Path], run_onnx: Callable[..., np.ndarray], images: Path, tmp_path: Path
 ) -> None:
     student, out = make_student(), tmp_path / "out"
-    assert main([str(student), *QUICK, f"--inputs={images}", f"--out={out}"]) == 0
-    card = cards(out)["student-crypten-loopback"]
-    assert card["kind"] == "secure-inference" and card["protocol"] == "crypten" and card["provider"] == "dealer"
+    assert main([str(student), *QUICK, f"--inputs={images}", "--precision-bits=16", f"--out={out}"]) == 0
+    made = cards(out)
+    assert set(made) == {"student-one-trip-loopback", "student-crypten-loopback"}
+    assert made["student-one-trip-loopback"]["online"]["rounds"] < made["student-crypten-loopback"]["online"]["rounds"]
+    plain = run_onnx(student, np.load(images)["images"][:4].astype(np.float32) / 255).argmax(1)
+    for card in made.values():
+        check_card(card, plain == np.load(images)["labels"][:4])
+    card = made["student-one-trip-loopback"]
+    assert card["correctness"]["out_of_range"] == 0 and card["comparison"]["calibration_images"] == 2  # those not checked
+    assert set(card["comparison"]["bits"]) == {site for site, found in card["relu"]["sites"].items() if found["kept"]}
+    assert (out / "picture.png").stat().st_size > 10_000 and "</html>" in (out / "page.html").read_text()
+
+
+def check_card(card: dict, right: np.ndarray) -> None:
+    """right: whether plaintext gives each label."""
+    assert card["kind"] == "secure-inference" and card["provider"] == "dealer"
     assert card["network"] == {"name": "loopback", "rtt_ms": None, "mbit_per_s": None, "emulated": False}
     assert set(card["parties"]) == {"server", "client", "dealer"} and card["macs"] > 0
     latency, layers = card["online"]["latency_ms"], card["layers"]
@@ -45,13 +58,13 @@ def test_a_card_has_all_that_others_rely_on(
     assert sum(layer["relu_kept"] for layer in layers) == card["relu"]["kept"] < card["relu"]["total"]
     assert all(layer["rounds"] == layer["predicted"]["rounds"] for layer in layers)
     assert card["offline"]["seconds"] > 0 and card["offline"]["bytes_per_party"] > 0
+    assert card["offline"]["bytes"] == card["offline"]["predicted"] and set(card["offline"]["peak_bytes"]) == set(
+        card["parties"]
+    )
     found = card["correctness"]
-    given = np.load(images)
-    plain = run_onnx(student, given["images"][:4].astype(np.float32) / 255)
     assert found["images"] == 4 and found["match_rate"] == 1.0 and found["max_abs_logit_error"] < 0.01
     assert found["wraps"] == found["wrapped_images"] == 0
-    assert found["accuracy"]["plain"] == np.mean(plain.argmax(1) == given["labels"][:4])
-    assert (out / "picture.png").stat().st_size > 10_000 and "</html>" in (out / "page.html").read_text()
+    assert found["accuracy"]["plain"] == right.mean()
 
 
 def test_several_at_once(make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,14 +72,15 @@ def test_several_at_once(make_student: Callable[..., Path], tmp_path: Path, caps
     student, whole, out = make_student(), make_student(keep=None), tmp_path / "out"
     (tmp_path / "whole.onnx").symlink_to(whole)
     against = f"--against={tmp_path / 'whole.onnx'},{student}@crypten-plain"
-    assert main([str(student), *QUICK, against, "--network=loopback,lan,lan", f"--out={out}"]) == 0
+    flags = ["--protocol=one-trip", "--network=loopback,lan,lan", f"--out={out}"]
+    assert main([str(student), *QUICK, against, *flags]) == 0
     found = cards(out)
-    subjects = ("student-crypten", "student-crypten-plain", "whole-crypten")
+    subjects = ("student-one-trip", "student-crypten-plain", "whole-one-trip")
     assert set(found) == {f"{subject}-{network}" for subject in subjects for network in ("loopback", "lan")}
     assert len({card["date"] for card in found.values()}) == 1
-    ours, plain = found["student-crypten-lan"]["online"], found["student-crypten-plain-lan"]["online"]
+    ours, plain = found["student-one-trip-lan"]["online"], found["student-crypten-plain-lan"]["online"]
     assert ours["bytes_per_party"] < plain["bytes_per_party"] and ours["rounds"] < plain["rounds"]
-    assert found["whole-crypten-lan"]["relu"]["kept"] == found["whole-crypten-lan"]["relu"]["total"]
+    assert found["whole-one-trip-lan"]["relu"]["kept"] == found["whole-one-trip-lan"]["relu"]["total"]
     printed = capsys.readouterr().out
     assert "semi-honest" in printed and "whole.onnx" in printed
 
@@ -75,7 +89,7 @@ def test_networks_of_the_same_name_on_an_own_network(make_student: Callable[...,
     """Every student is called student.onnx: the cards tell them apart. One own value is enough for a network."""
     student, other = make_student(), make_student(keep=None)
     assert student.stem == other.stem
-    flags = [*QUICK, f"--against={other}", "--mbit-per-s=500", f"--out={tmp_path}"]
+    flags = [*QUICK, "--protocol=one-trip", f"--against={other}", "--mbit-per-s=500", f"--out={tmp_path}"]
     assert main([str(student), *flags]) == 0
     found = cards(tmp_path)
     assert len(found) == 2 and all(name.startswith("student-") and name.endswith("-custom") for name in found)
@@ -98,6 +112,7 @@ def test_the_modes_of_one_file(
     normal, adversarial = (run_onnx(both, images, number).argmax(1) for number in (0, 1))
     np.savez(tmp_path / "images.npz", images=images, labels=adversarial)
     flags = [f"--inputs={tmp_path / 'images.npz'}", "--repeats=1", "--warmups=0", f"--out={out}"]
+    flags += ["--protocol=one-trip", "--precision-bits=16"]
     assert main([str(both), "--mode=normal,adversarial", *flags]) == 0
     found = {card["model"]["mode"]: card["correctness"] for card in cards(out).values()}
     assert set(found) == {"normal", "adversarial"} and (normal != adversarial).any()
@@ -105,7 +120,7 @@ def test_the_modes_of_one_file(
         assert checked["match_rate"] == 1.0 and checked["max_abs_logit_error"] < 0.01
         expected = 1.0 if mode == "adversarial" else np.mean(normal == adversarial)
         assert checked["accuracy"]["plain"] == checked["accuracy"]["encrypted"] == expected
-    assert set(cards(out)) == {f"student-{mode}-crypten-loopback" for mode in found}
+    assert set(cards(out)) == {f"student-{mode}-one-trip-loopback" for mode in found}
     assert "(adversarial)" in capsys.readouterr().out
 
 
@@ -117,16 +132,16 @@ def test_modes_and_other_networks(make_student: Callable[..., Path]) -> None:
         config = BenchmarkConfig(f"{both}@crypten-plain,{alone}", mode)
         found = contenders(both, config, lambda model: images)
         assert [(one.path, one.model.mode, one.settings.protocol) for one in found] == [
-            *((both, name, "crypten") for name in modes),
+            *((both, name, protocol) for name in modes for protocol in ("one-trip", "crypten")),
             *((both, name, "crypten-plain") for name in modes),
-            (alone, None, "crypten"),
+            *((alone, None, protocol) for protocol in ("one-trip", "crypten")),
         ]
 
 
 def test_a_file_of_modes_takes_its_first_one(
     make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(make_student(mode="both")), *QUICK, f"--out={tmp_path}"]) == 0
+    assert main([str(make_student(mode="both")), *QUICK, "--protocol=one-trip", f"--out={tmp_path}"]) == 0
     (card,) = cards(tmp_path).values()
     assert card["model"]["mode"] == "normal"
     assert "student.onnx in mode normal keeps" in " ".join(capsys.readouterr().out.split())

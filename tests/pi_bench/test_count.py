@@ -108,13 +108,14 @@ def test_json(path: Path, batch: int, capsys: pytest.CaptureFixture[str]) -> Non
     assert count.main([str(path), "--json", "--batch", str(batch)]) == 0
     found = json.loads(capsys.readouterr().out)
     model = graph.load(path)
-    assert [layer["name"] for layer in found["layers"]] == list(
-        protocols.costs(model.architecture, protocols.Settings("crypten"))
-    )
+    settings = count.settings_for(model, count.CountConfig(batch=batch))
+    assert [layer["name"] for layer in found["layers"]] == list(protocols.costs(model.architecture, settings[0]))
     assert found["batch"] == batch
     assert found["not_understood"] == []
-    for name in protocols.names():
-        expected = protocols.costs(model.architecture, protocols.Settings(name, batch=batch))
+    assert [each.protocol for each in settings] == list(protocols.names())
+    assert [layer["bits"] for layer in found["layers"] if layer["relu_kept"]] == [settings[0].bits_of("relu1")]
+    for each in settings:
+        name, expected = each.protocol, protocols.costs(model.architecture, each)
         assert [Cost(**layer["costs"][name]) for layer in found["layers"]] == list(expected.values())
         assert Cost(**found["total"]["costs"][name]) == sum(expected.values(), Cost())
     assert (found["total"]["relu_kept"], found["total"]["relu_total"]) == (6, 36)
@@ -127,8 +128,8 @@ def test_what_is_not_understood(make_onnx: Callable[..., Path], capsys: pytest.C
     text = capsys.readouterr().out
     assert "  pool (GlobalMaxPool): it has no secure counterpart here" in text
     found = {words[0]: words[1:] for line in text.partition("Scalar")[0].splitlines() if (words := line.split())}
-    assert found["pool"] == ["GlobalMaxPool", "2x1x1", "-", "-", "-", "-"]
-    assert found["total"] == ["17", "78", "6", "36", "-", "-", "-", "-"]
+    assert found["pool"] == ["GlobalMaxPool", "2x1x1", *["-"] * 9]
+    assert found["total"] == ["17", "78", "6", "36", *["-"] * 9]
     assert count.main([str(path), "--json"]) == 0
     (unknown,) = json.loads(capsys.readouterr().out)["not_understood"]
     assert (unknown["name"], unknown["op"]) == ("pool", "GlobalMaxPool")

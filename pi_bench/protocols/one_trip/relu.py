@@ -72,7 +72,7 @@ class OneTripReLU(Part):
         """Those of dropped elements; of kept ones it is part of the protocol, and does not fail."""
         bits = layer.settings.precision_bits
         return [
-            Truncation(relu.inputs[0], relu.size - relu.kept, held.bits)
+            Truncation(relu.inputs[0], relu.size - relu.kept, held.bits, reader=relu.name)
             for relu, (held,) in zip(layer.operations, layer.inputs, strict=True)
             if held.bits > bits and relu.kept < relu.size
         ]

@@ -178,20 +178,20 @@ def test_questions_that_wait_for_the_answer_before_are_rounds_of_their_own() -> 
 
 
 def test_what_has_come_and_was_not_taken_is_no_round_before_what_is_sent() -> None:
-    """A party that has not looked at an answer cannot have waited for it, wherever its bytes are."""
+    """A party that has not looked at an answer cannot have waited for it. It comes in while the second question is sent."""
+    words = (1, LARGE, 1)
 
     def ask(channel: Channel) -> int:
-        expected = [channel.expect([room()]) for _ in range(2)]
-        sent(channel, 1)
-        channel.receive_object()  # the answer is on its way, or here
-        sent(channel, 2)
-        channel.receive_object()
+        expected = [channel.expect([room()]) for _ in words]
+        for count in words:
+            sent(channel, 1, words=count)
+            channel.receive_object()  # the answer is on its way
         take_all(channel, expected)
         return channel.rounds
 
     def answer(channel: Channel) -> int:
-        for _ in range(2):
-            channel.receive([room()])
+        for count in words:
+            channel.receive([room(count)])
             sent(channel, 0)
             channel.send_object("answered")
         return channel.rounds

@@ -69,6 +69,7 @@ KINDS = [
     (RandomBit((4,)),),
     (BilinearTriple(CONV, (1, 3, 6, 6)),),
     (MaskedProduct(CONV, (1, 3, 6, 6)), MASK),
+    (MaskedProduct(CONV, (1, 3, 6, 6), a_is_known=True), MASK, Stream(torch.tensor([7, 7])).ring((1, 3, 6, 6))),
 ]
 
 

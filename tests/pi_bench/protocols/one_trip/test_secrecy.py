@@ -22,7 +22,9 @@ from pi_bench.model.operations import Architecture, AveragePool, Concat, Conv, L
 from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.dealer import Dealer
 from pi_bench.protocols.dealing.comparison import Comparison
+from pi_bench.protocols.dealing.masked_product import MaskedProduct
 from pi_bench.protocols.dealing.randomness import Stream
+from pi_bench.protocols.layer import Layer
 from pi_bench.protocols.one_trip.sites import sites, unpacked
 from pi_bench.protocols.party import Party, Prepared
 from pi_bench.protocols.room import Room
@@ -114,6 +116,11 @@ def all_bits(inferences: list[list[Sent]]) -> np.ndarray:
     return np.concatenate([sent.bits for inference in inferences for sent in inference])
 
 
+def by_place(inferences: list[list[Sent]]) -> list[np.ndarray]:
+    """The words for each layer and phase: (INFERENCES, N)."""
+    return [np.stack([sent.words for sent in sents]) for sents in zip(*inferences, strict=True)]
+
+
 def ones(words: np.ndarray) -> np.ndarray:
     """How often each of 64 bits is set."""
     return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(0, dtype=np.int64)
@@ -142,10 +149,11 @@ def test_the_images_have_other_answers_and_the_frames_are_those_of_the_protocol(
 @pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("way", WAYS, ids="{0[0]} to {0[1]}".format)
 def test_what_is_sent_is_uniform(way: tuple[str, str], image: str, wires: dict[str, Wire]) -> None:
-    """Every bit of a word is set in half of the words, and half of the single bits are set."""
+    """Every bit of a word is set in half of the words, also of those for one layer, and half of the single bits are set."""
     inferences = cut(wires[image][way], way[0])
     words, bits = all_words(inferences), all_bits(inferences)
     assert fair(ones(words), len(words)) and fair(bits.sum(dtype=np.int64), len(bits))
+    assert all(fair(ones(each), each.size, sigmas=7) for each in by_place(inferences))
 
 
 @pytest.mark.parametrize("way", WAYS, ids="{0[0]} to {0[1]}".format)
@@ -167,7 +175,7 @@ def test_no_two_words_are_equal(way: tuple[str, str], wires: dict[str, Wire]) ->
 @pytest.mark.parametrize("way", WAYS, ids="{0[0]} to {0[1]}".format)
 def test_no_mask_hides_two_values(way: tuple[str, str], image: str, wires: dict[str, Wire]) -> None:
     """Sums and differences of what is sent for any two layers, and in two inferences, are as uniform as each of them."""
-    places = [np.stack([sent.words for sent in sents]) for sents in zip(*cut(wires[image][way], way[0]), strict=True)]
+    places = by_place(cut(wires[image][way], way[0]))
     found = [place[1:] - place[:-1] for place in places]
     for one, other in combinations(places, 2):
         count = min(one.shape[1], other.shape[1])
@@ -257,7 +265,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 @dataclass
 class Parties:
-    """Server and client in this process, and the dealer. channels: from the server to the client, and back."""
+    """Server, client and dealer in this process. channels: from the server to the client, and back."""
 
     server: Party
     client: Party
@@ -268,41 +276,113 @@ class Parties:
         server, client, _ = together(self.server.prepare, self.client.prepare, self.dealer.deal)
         return server, client
 
-    def infer(self, server: Prepared, client: Prepared) -> np.ndarray:
-        images = torch.from_numpy(IMAGES["bright"])
+    def infer(self, image: np.ndarray, server: Prepared, client: Prepared) -> np.ndarray:
+        images = torch.from_numpy(image)
         _, logits = together(lambda: self.server.infer(None, server), lambda: self.client.infer(images, client))
         return logits.numpy()
 
 
 @pytest.fixture
-def parties() -> Iterator[Parties]:
-    listener = listen(("127.0.0.1", 0))
-    address = listener.getsockname()
-    server, client, dealer = links = together(
-        lambda: connect("server", address, {}, listener=listener),
-        lambda: connect("client", address, {}),
-        lambda: connect("dealer", address, {}),
-    )
-    made = together(
-        lambda: Party(ARCHITECTURE, MODEL, SETTINGS, server.channels["client"], server.channels["dealer"]),
-        lambda: Party(ARCHITECTURE, None, SETTINGS, client.channels["server"], client.channels["dealer"]),
-        lambda: Dealer(ARCHITECTURE, SETTINGS, dealer.channels["server"], dealer.channels["client"]),
-    )
-    yield Parties(*made, (server.channels["client"], client.channels["server"]))
-    together(*(each.close for each in links))
+def start() -> Iterator[Callable[[], Parties]]:
+    """Sets up three parties."""
+    started = []
+
+    def start() -> Parties:
+        listener = listen(("127.0.0.1", 0))
+        address = listener.getsockname()
+        server, client, dealer = links = together(
+            lambda: connect("server", address, {}, listener=listener),
+            lambda: connect("client", address, {}),
+            lambda: connect("dealer", address, {}),
+        )
+        started.extend(links)
+        made = together(
+            lambda: Party(ARCHITECTURE, MODEL, SETTINGS, server.channels["client"], server.channels["dealer"]),
+            lambda: Party(ARCHITECTURE, None, SETTINGS, client.channels["server"], client.channels["dealer"]),
+            lambda: Dealer(ARCHITECTURE, SETTINGS, dealer.channels["server"], dealer.channels["client"]),
+        )
+        return Parties(*made, (server.channels["client"], client.channels["server"]))
+
+    yield start
+    together(*(links.close for links in started))
 
 
-def test_what_was_dealt_is_used_once(parties: Parties) -> None:
+def test_what_was_dealt_is_used_once(start: Callable[[], Parties]) -> None:
     """A second inference with it is refused at both parties before anything is sent; with the next one it goes on."""
+    parties, bright = start(), IMAGES["bright"]
     used, fresh = parties.prepare(), parties.prepare()
-    right = plain.logits(MODEL, IMAGES["bright"])
-    np.testing.assert_allclose(parties.infer(*used), right, atol=2e-3)
+    right = plain.logits(MODEL, bright)
+    np.testing.assert_allclose(parties.infer(bright, *used), right, atol=2e-3)
     before = [channel.snapshot().sent_bytes for channel in parties.channels]
-    for party, images, prepared in ((parties.server, None, used[0]), (parties.client, IMAGES["bright"], used[1])):
+    for party, images, prepared in ((parties.server, None, used[0]), (parties.client, torch.from_numpy(bright), used[1])):
         with pytest.raises(RuntimeError, match="dealt for 'input' has been used; it would not hide another value"):
-            party.infer(images if images is None else torch.from_numpy(images), prepared)
+            party.infer(images, prepared)
     assert [channel.snapshot().sent_bytes for channel in parties.channels] == before
-    np.testing.assert_allclose(parties.infer(*fresh), right, atol=2e-3)
+    np.testing.assert_allclose(parties.infer(bright, *fresh), right, atol=2e-3)
+
+
+def held_by_server(parties: Parties, image: np.ndarray) -> list[np.ndarray]:
+    """What the server has of each value in several inferences (INFERENCES, N), as whole words: its share, what it multiplies.
+
+    Without what it has truncated by itself, or divided: there the first bits of a word are equal.
+    """
+    seen: list[list[np.ndarray]] = []
+
+    def note_outputs(online: Callable[..., Any], layer: Layer) -> Callable[..., Any]:
+        def noting(*arguments: Any) -> Any:
+            outputs = online(*arguments)
+            for operation, share in zip(layer.operations, outputs, strict=True):
+                words = share.words.numpy()
+                seen[-1].append(words[:, operation.mask] if isinstance(operation, ReLU) else words)
+            return outputs
+
+        return noting
+
+    def note_factor(times: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(x: torch.Tensor) -> torch.Tensor:
+            seen[-1].append(x.numpy().copy())
+            return times(x)
+
+        return noting
+
+    with pytest.MonkeyPatch.context() as patch:
+        for layer in LAYERS[:-1]:
+            step = parties.server._steps[layer.name]
+            if not isinstance(layer.operations[0], Concat | AveragePool | Reshape):
+                patch.setattr(step, "online", note_outputs(step.online, layer))
+            if isinstance(layer.operations[0], Conv):
+                patch.setattr(step._weight, "times", note_factor(step._weight.times))
+        for _ in range(INFERENCES):
+            seen.append([])
+            parties.infer(image, *parties.prepare())
+    return [np.stack(words).reshape(INFERENCES, -1) for words in zip(*seen, strict=True)]
+
+
+def test_what_the_server_holds_of_every_value_is_uniform(start: Callable[[], Parties]) -> None:
+    """Also less what it held in the inference before, and after another set-up: every mask is a new one, and is not known."""
+    for image in IMAGES.values():
+        held, others = (held_by_server(parties, image) for parties in (start(), start()))
+        assert sum(each.shape[1] for each in held) == 144 + 3 * (144 + 144) + (144 + 72 + 144 + 144) + 3
+        for each, other in zip(held, others, strict=True):
+            for words in (each, each[1:] - each[:-1], each - other):
+                assert fair(ones(words), words.size, sigmas=7)  # of thousands of counts
+
+
+def test_the_servers_share_of_a_product_hides_the_mask_that_is_multiplied() -> None:
+    """The server knows b, so a * b would tell it a: with the same a and b every word changes with the client's key."""
+    conv, keys = ARCHITECTURE.operations[0], [torch.tensor([1, key]) for key in range(5)]
+    product = MaskedProduct(conv, (1, *MAP), a_is_known=True)
+    a, b = (Stream(key).ring(shape) for key, shape in zip(keys, ((1, *MAP), conv.weight_shape), strict=False))
+    ((one,), (other,)) = (product.deal(Stream(keys[2]), Stream(key), b, a).server for key in keys[3:])
+    assert (one != other).all()
+
+
+def test_what_the_client_sees_of_the_weights_is_uniform_and_new_at_each_set_up(wires: dict[str, Wire]) -> None:
+    """And that is sent once, whatever the number of inferences."""
+    count = sum(weights.weight.size for weights in MODEL.weights.values())
+    once, again = (np.frombuffer(wire["server", "client"], np.int64)[:count] for wire in wires.values())
+    for words in (once, again, once - again):
+        assert fair(ones(words), count)
 
 
 def test_what_was_dealt_for_a_layer_is_taken_once() -> None:
