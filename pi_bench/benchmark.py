@@ -6,36 +6,30 @@ python -m pi_bench STUDENT.onnx --protocol one-trip --inputs images.npz
 python -m pi_bench STUDENT.onnx --mode normal,adversarial
 """
 
-import hashlib
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pi_bench import inputs
 from pi_bench.cli import command
+from pi_bench.contenders import Contender, GivenImages, contenders
 from pi_bench.inputs import Images
 from pi_bench.measure import Measured, Plan, check_ahead, measure
-from pi_bench.model import graph, plain
-from pi_bench.model.operations import Model
+from pi_bench.model import graph
 from pi_bench.parties.local import LocalParties
 from pi_bench.progress import bar, console
-from pi_bench.protocols import PROTOCOLS, reads_bits
+from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.settings import Settings
 from pi_bench.results import card, folder, outcome, series, terminal
 from pi_bench.units import size
 from pi_bench.wire.network import REAL, Network, choose
-
-RANDOM_IMAGES = 16
-MOST_IMAGES = 100
 
 
 @dataclass(frozen=True)
@@ -127,56 +121,14 @@ class BenchmarkConfig:
     def settings(self, protocol: str) -> Settings:
         return Settings(protocol, self.provider, self.precision_bits, self.batch, self.comparison_bits)
 
-
-@dataclass(frozen=True)
-class Contender:
-    """A network in one of its modes under one protocol, and what it answers in the clear."""
-
-    path: Path
-    model: Model
-    settings: Settings
-    plain_logits: np.ndarray
-    expected_wraps: float
-
-    @property
-    def needs_calibration(self) -> bool:
-        """Whether the server has to choose comparison bits."""
-        return reads_bits(self.settings) and self.settings.comparison_bits is None
-
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
-
-
-def contenders(path: Path, config: BenchmarkConfig, images: Callable[[Model], Images]) -> list[Contender]:
-    """Reads and checks everything that is to be run. Raises ValueError for what cannot be."""
-    found = []
-    for file, protocol, mode in _subjects(path, config):
-        settings = config.settings(protocol)
-        model = graph.load(file, mode)
-        try:
-            graph.refuse_unknown(model)
-        except ValueError as error:
-            raise ValueError(f"{file}: {error}") from error
-        given = images(model).images
-        problems = plain.fixed_point_problems(model, given, config.precision_bits)
-        if problems:
-            raise ValueError(f"{file}: {'; '.join(problems)}")
-        wraps = PROTOCOLS[protocol].expected_wraps(model, given, settings)
-        found.append(Contender(file, model, settings, plain.logits(model, given), wraps))
-    if len({(one.path.stem, one.sha256, one.model.mode, one.settings) for one in found}) < len(found):
-        raise ValueError("the same network is given twice under the same protocol; leave one of them out of --against")
-    return found
-
-
-def _subjects(path: Path, config: BenchmarkConfig) -> Iterator[tuple[Path, str, str | None]]:
-    """File, protocol and mode of all that is to be run."""
-    yield from ((path, protocol, mode) for mode in config.modes for protocol in config.protocols)
-    for name in filter(None, config.against.split(",")):
-        file, _, protocol = name.strip().partition("@")
-        modes = [None] if config.mode is None or graph.modes(Path(file)) is None else config.modes
-        protocols = [protocol] if protocol else config.protocols
-        yield from ((Path(file), protocol, mode) for mode in modes for protocol in protocols)
+    def subjects(self, path: Path) -> Iterator[tuple[Path, Settings, str | None]]:
+        """File, settings and mode of all that is to be run."""
+        yield from ((path, self.settings(protocol), mode) for mode in self.modes for protocol in self.protocols)
+        for name in filter(None, self.against.split(",")):
+            file, _, protocol = name.strip().partition("@")
+            modes = [None] if self.mode is None or graph.modes(Path(file)) is None else self.modes
+            protocols = [protocol] if protocol else self.protocols
+            yield from ((Path(file), self.settings(protocol), mode) for mode in modes for protocol in protocols)
 
 
 def benchmark(path: Path, config: BenchmarkConfig) -> None:
@@ -190,11 +142,11 @@ def benchmark(path: Path, config: BenchmarkConfig) -> None:
 def run(path: Path, config: BenchmarkConfig) -> list[dict[str, Any]]:
     """The card of each network under its protocol, on each emulated network."""
     networks, started = config.networks, datetime.now(UTC)
-    images = _ImagesOnce(config)
-    chosen = contenders(path, config, images)
-    given = images(chosen[0].model)
+    images = GivenImages(config.inputs, config.labels, config.images, config.seed, config.calibration)
+    chosen = contenders(config.subjects(path), images)
+    given = images.of(chosen[0].model)
     _print_risk(chosen, len(given.images), config.precision_bits)
-    with _parties(chosen, given, images.calibration(), config) as subjects:
+    with _parties(chosen, given, images.calibrating(), config) as subjects:
         plan = Plan(len(given.images), networks, config.warmups, config.repeats, config.ahead)
         with bar("secure inferences", plan.steps(subjects)) as advance:
             found = measure(subjects, plan, advance)
@@ -208,54 +160,15 @@ def run(path: Path, config: BenchmarkConfig) -> list[dict[str, Any]]:
     return series.with_fits([card.build(result, _command_line(), started) for result in results])
 
 
-class _ImagesOnce:
-    """The images, read or made for the first network's shape; another network has to have the same."""
-
-    def __init__(self, config: BenchmarkConfig):
-        self._config = config
-        self._images: Images | None = None
-
-    def __call__(self, model: Model) -> Images:
-        shape = model.architecture.input_shape
-        if self._images is None:
-            self._images = self._make(shape)
-        if self._images.images.shape[1:] != shape:
-            given = self._images.images.shape[1:]
-            raise ValueError(f"the networks take images of different shapes, {given} and {shape}; run them one by one")
-        return self._images
-
-    def _make(self, shape: tuple[int, ...]) -> Images:
-        config = self._config
-        if config.inputs is None:
-            if config.labels is not None:
-                raise ValueError("labels without images; give --inputs too")
-            self._others = inputs.random_images(inputs.CALIBRATION_IMAGES, shape, inputs.CALIBRATION_SEED)
-            return Images(inputs.random_images(config.images or RANDOM_IMAGES, shape, config.seed), None)
-        found = inputs.load(config.inputs, config.labels, shape)
-        count = min(len(found.images), config.images or MOST_IMAGES)
-        self._others = found.images[count:][:MOST_IMAGES] if len(found.images) > count else found.images
-        return found.first(count)
-
-    def calibration(self) -> np.ndarray | None:
-        """The images by which the server chooses comparison bits; None where they are given."""
-        config = self._config
-        if config.comparison_bits is not None:
-            return None
-        if config.calibration is None:
-            return self._others
-        return inputs.load(config.calibration, shape=self._images.images.shape[1:]).images
-
-
 @contextmanager
 def _parties(
-    chosen: Sequence[Contender], images: Images, calibration: np.ndarray | None, config: BenchmarkConfig
+    chosen: Sequence[Contender], images: Images, calibration: np.ndarray, config: BenchmarkConfig
 ) -> Iterator[list[LocalParties]]:
     """The parties of all contenders, up and set up; they are idle but for the one in turn."""
     with tempfile.TemporaryDirectory(prefix="pi_bench_") as temporary, ExitStack() as stack:
         file, calibrating = (Path(temporary) / name for name in ("images.npz", "calibration.npz"))
         np.savez(file, images=images.images)
-        if calibration is not None:
-            np.savez(calibrating, images=calibration)
+        np.savez(calibrating, images=calibration)
         subjects = []
         with bar("setting up parties", len(chosen)) as advance:
             for contender in chosen:

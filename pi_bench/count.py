@@ -141,7 +141,8 @@ def table(rows: Sequence[Row], protocols: Sequence[str]) -> Table:
     found.add_column("layer", overflow="fold", min_width=20)
     for header in ("operation", "shape"):
         found.add_column(header, no_wrap=True)
-    by_protocol = [f"{name}\n{what}" for name in protocols for what in ("rounds", "online", "offline")]
+    columns = ("rounds", "online", "offline")
+    by_protocol = ["\n".join([*name.replace("-", "- ").split(), what]) for name in protocols for what in columns]
     for header in ("parameters", "MACs", "ReLUs\nkept", "ReLUs\nin all", "bits", *by_protocol):
         found.add_column(header, justify="right", no_wrap=True)
     for row in rows:

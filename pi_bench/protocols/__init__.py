@@ -35,8 +35,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
             Revealed(),
             "The server sees the client's values behind masks, and the client the weights and what is compared; every mask is "
             "uniform and hides one value once. The dealer sends comparison keys and shares, of which each party's part tells "
-            "it nothing without the other's. Assumed: what is compared is within the range that the server has chosen by its own "
-            "images, and which is public; a value beyond makes an answer wrong.",
+            "it nothing without the other's. Assumed: what is compared is within the range that the server has chosen by its "
+            "own images, and which is public; a value beyond makes an answer wrong.",
         ),
         Protocol(
             "crypten",

@@ -63,8 +63,8 @@ class Step(ABC):
 class Truncation:
     """What each party cuts off of its own share: of so many elements of a value, times a factor, with so many fractional bits.
 
-    Of an element v it fails with probability |v| factor 2^(bits - 64). reader: who does it for itself alone; "" where it is done
-    once for all who read the value.
+    Of an element v it fails with probability |v| factor 2^(bits - 64). reader: who does it for itself alone; "" where it is
+    done once for all who read the value.
     """
 
     value: str

@@ -10,8 +10,8 @@ import pytest
 from onnx import helper
 
 from pi_bench.__main__ import main
-from pi_bench.benchmark import BenchmarkConfig, contenders
-from pi_bench.inputs import Images
+from pi_bench.benchmark import BenchmarkConfig
+from pi_bench.contenders import GivenImages, contenders
 
 QUICK = ("--repeats=3", "--warmups=1", "--images=4")
 
@@ -85,6 +85,23 @@ def test_several_at_once(make_student: Callable[..., Path], tmp_path: Path, caps
     assert "semi-honest" in printed and "whole.onnx" in printed
 
 
+def test_inferences_prepared_ahead_lie_in_a_folder_until_they_are_used(
+    make_student: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they hold is said and in the card; nothing is left in the folder. Parties may have several threads."""
+    dealt = tmp_path / "dealt"
+    dealt.mkdir()
+    flags = ["--protocol=one-trip", "--ahead=2", f"--ahead-folder={dealt}", "--threads=2", f"--out={tmp_path / 'out'}"]
+    assert main([str(make_student()), *QUICK, *flags]) == 0
+    (card,) = cards(tmp_path / "out").values()
+    ahead = card["offline"]["ahead"]
+    assert card["threads"] == 2 and card["correctness"]["match_rate"] == 1.0
+    assert all(held["inferences"] == 2 and held["disk_bytes"] > held["memory_bytes"] > 0 for held in ahead.values())
+    assert 2 * card["offline"]["bytes"]["dealer_to_client"] >= ahead["client"]["disk_bytes"]
+    assert list(dealt.iterdir()) == []
+    assert "held 2 inferences ahead" in " ".join(capsys.readouterr().err.split())
+
+
 def test_networks_of_the_same_name_on_an_own_network(make_student: Callable[..., Path], tmp_path: Path) -> None:
     """Every student is called student.onnx: the cards tell them apart. One own value is enough for a network."""
     student, other = make_student(), make_student(keep=None)
@@ -127,10 +144,9 @@ def test_the_modes_of_one_file(
 def test_modes_and_other_networks(make_student: Callable[..., Path]) -> None:
     """Every file that holds modes is run in each that is asked for, once; one without runs as it is."""
     both, alone = make_student(mode="both"), make_student()
-    images = Images(np.zeros((1, 1, 8, 8), np.float32))
     for mode, modes in ((None, ["normal"]), ("adversarial, normal,adversarial", ["adversarial", "normal"])):
         config = BenchmarkConfig(f"{both}@crypten-plain,{alone}", mode)
-        found = contenders(both, config, lambda model: images)
+        found = contenders(config.subjects(both), GivenImages(count=1))
         assert [(one.path, one.model.mode, one.settings.protocol) for one in found] == [
             *((both, name, protocol) for name in modes for protocol in ("one-trip", "crypten")),
             *((both, name, "crypten-plain") for name in modes),
@@ -192,6 +208,11 @@ WRONG: dict[str, tuple[Sequence[str], str]] = {
     "precision": (["--precision-bits=30"], "fixed-point range"),
     "batch": (["--batch=0"], "batch is 0"),
     "repeats": (["--repeats=0"], "repeats is 0"),
+    "comparison bits": (["--comparison-bits=60"], "8 to 51"),
+    "two ways to choose them": (["--comparison-bits=30", "--calibration=images.npz"], "leave out"),
+    "threads": (["--threads=0"], "threads is 0"),
+    "ahead": (["--ahead=-1"], "ahead is -1"),
+    "a folder there is not": (["--ahead-folder=nowhere"], "which is no folder"),
     "labels alone": (["--labels=labels.txt"], "--inputs"),
     "against": (["--against=nowhere.onnx"], "nowhere.onnx"),
     "flag": (["--repeat=3"], "--repeat"),

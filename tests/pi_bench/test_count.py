@@ -121,6 +121,21 @@ def test_json(path: Path, batch: int, capsys: pytest.CaptureFixture[str]) -> Non
     assert (found["total"]["relu_kept"], found["total"]["relu_total"]) == (6, 36)
 
 
+def test_comparison_bits_are_given_or_chosen(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Larger images need more of them, and each is 16 bytes of key for a kept ReLU, at either party."""
+
+    def counted(*flags: str) -> tuple[int, int]:
+        assert count.main([str(path), "--json", "--protocol=one-trip", *flags]) == 0
+        (layer,) = (each for each in json.loads(capsys.readouterr().out)["layers"] if each["relu_kept"])
+        return layer["bits"], layer["costs"]["one-trip"]["dealer_to_client_bytes"]
+
+    for name, scale in (("dark", 0.25), ("bright", 1.0)):
+        np.savez(tmp_path / f"{name}.npz", images=np.full((2, 1, 4, 4), scale, np.float32))
+    dark, bright = (counted(f"--calibration={tmp_path / name}.npz") for name in ("dark", "bright"))
+    assert bright[0] == dark[0] + 2 and bright[1] == dark[1] + 2 * 16 * 6
+    assert counted("--comparison-bits=30") == (30, bright[1] + (30 - bright[0]) * 16 * 6)
+
+
 def test_what_is_not_understood(make_onnx: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     """It is listed by name and reason; no protocol's cost is told; the rest is counted."""
     path = make_onnx(small_nodes("GlobalMaxPool"), CONSTANTS, (1, 4, 4))

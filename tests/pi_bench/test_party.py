@@ -9,6 +9,8 @@ WRONG = {
     "server with images": (["server", "--model=a.onnx", "--inputs=a.npz"], "must not see the images"),
     "client with a mode": (["client", "--inputs=a.npz", "--mode=normal"], "chosen by the server"),
     "dealer with a mode": (["dealer", "--mode=normal"], "chosen by the server"),
+    "client that calibrates": (["client", "--inputs=a.npz", "--calibration=b.npz"], "chosen by the server"),
+    "bits given and calibrated": (["server", "--model=a.onnx", "--calibration=b.npz", "--comparison-bits=20"], "leave out"),
     "server without a model": (["server", "--mode=normal"], "needs --model"),
 }
 

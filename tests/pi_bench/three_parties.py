@@ -2,7 +2,7 @@
 
 import multiprocessing
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pi_bench.cost import OFFLINE_WAYS, Cost
 from pi_bench.model.operations import Model
 from pi_bench.parties.meeting import Meeting, join_as_client, meet, run_dealer, run_server
 from pi_bench.protocols.settings import Settings
@@ -31,6 +32,19 @@ class Outcome:
     records: list[dict[str, Any]] = field(default_factory=list)
     wire: dict[tuple[str, str], bytes] = field(default_factory=dict)
     kernel: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def check_costs(self, expected: Mapping[str, Cost]) -> None:
+        """What was sent, offline and online and in every direction, is what the formulas say, layer by layer."""
+        for records in self.records:
+            for role, peer in (("server", "client"), ("client", "server")):
+                online = records[role]["online"]
+                assert online["layers"] == list(expected)
+                assert online["rounds"] == [cost.rounds for cost in expected.values()]
+                assert online["sent_bytes"][peer] == [getattr(cost, f"{role}_bytes") for cost in expected.values()]
+            for way in OFFLINE_WAYS:
+                sender, _, receiver = way.partition("_to_")
+                sent = records[sender]["offline"]["sent_bytes"][receiver]
+                assert sent == [cost.offline[way] for cost in expected.values()], way
 
 
 def infer(

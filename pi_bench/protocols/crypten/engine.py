@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from pi_bench.protocols.dealing.correlation import Correlation, Shape, Tensors
-from pi_bench.protocols.dealing.triples import BilinearTriple, BinaryTriple, RandomBit, Triple
+from pi_bench.protocols.dealing.products import BilinearTriple
+from pi_bench.protocols.dealing.triples import BinaryTriple, RandomBit, Triple
 from pi_bench.wire.channel import Channel
 
 _MOVED = "torch.onnx._internal.torchscript_exporter.registration"

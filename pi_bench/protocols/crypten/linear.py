@@ -21,21 +21,44 @@ import torch
 from torch import Tensor
 
 from pi_bench.cost import Message
-from pi_bench.model.operations import Weights
 from pi_bench.model.walk import Inputs
 from pi_bench.protocols.dealing.correlation import Correlation, Deal, Tensors
-from pi_bench.protocols.dealing.masked_product import MaskedProduct
+from pi_bench.protocols.dealing.products import MaskedProduct
 from pi_bench.protocols.dealing.randomness import Stream
 from pi_bench.protocols.layer import Layer, frame_bytes
-from pi_bench.protocols.masked_weights import MaskedWeights, open_to_client, opened_by_server
-from pi_bench.protocols.part import Context, Outputs, Step, Truncation
-from pi_bench.protocols.shares.fixed_point import encode
-from pi_bench.protocols.shares.products import SmallWeight, multiply
+from pi_bench.protocols.masked_weights import ClientProduct, MaskedWeights, ServerProduct
+from pi_bench.protocols.part import Outputs, Truncation
 from pi_bench.protocols.shares.share import Share, zeros_like
+
+
+class _ServerStep(ServerProduct):
+    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, Tensor]:
+        ((share,),) = dealt
+        return [None], self._with_bias(share)
+
+    def online(self, material: Tensor, inputs: Inputs) -> Outputs:
+        ((x,),) = inputs
+        opened = zeros_like(x)
+        self._context.peer.receive([opened])  # 4.
+        return [self._product(opened.add_(x.words), material).at(self._bits, self._context.notes)]  # 5., 6.
+
+
+class _ClientStep(ClientProduct):
+    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, tuple[Tensor, Share]]:
+        ((mask, share),) = dealt
+        return [None], (mask, self._product(mask, share))  # 3.
+
+    def online(self, material: tuple[Tensor, Share], inputs: Inputs) -> Outputs:
+        ((x,),) = inputs
+        mask, share = material
+        self._context.peer.send([torch.sub(x.words, mask, out=mask)])  # 4.
+        return [share.at(self._bits, self._context.notes)]  # 6.
 
 
 class MaskedLinear(MaskedWeights):
     """Conv and Linear with the server's plain weights and the client's precomputed share."""
+
+    server, client = _ServerStep, _ClientStep
 
     def messages(self, layer: Layer) -> list[Message]:
         return [*super().messages(layer), Message("online", "client", "server", frame_bytes(prod(layer.input_shape)))]
@@ -50,45 +73,3 @@ class MaskedLinear(MaskedWeights):
 
     def truncations(self, layer: Layer) -> list[Truncation]:
         return [Truncation(layer.operation.name, layer.operation.size, 2 * layer.settings.precision_bits)]
-
-    def step(self, layer: Layer, context: Context, weights: Weights | None, once: Tensors) -> Step:
-        if weights is None:
-            return _ClientStep(layer, context)
-        return _ServerStep(layer, context, weights, once)
-
-
-class _ServerStep(Step):
-    def __init__(self, layer: Layer, context: Context, weights: Weights, once: Tensors):
-        self._context = context
-        self._bits = context.settings.precision_bits
-        self._weight = SmallWeight(layer.operation, open_to_client(weights, once, context))
-        self._bias = None if weights.bias is None else encode(weights.bias, 2 * self._bits)
-
-    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, Tensor]:
-        ((share,),) = dealt
-        return [None], share if self._bias is None else share.add_(self._bias)
-
-    def online(self, material: Tensor, inputs: Inputs) -> Outputs:
-        ((x,),) = inputs
-        opened = zeros_like(x)
-        self._context.peer.receive([opened])
-        result = Share(self._weight.times(opened.add_(x.words)).add_(material), 2 * self._bits)
-        return [result.at(self._bits, self._context.notes)]
-
-
-class _ClientStep(Step):
-    def __init__(self, layer: Layer, context: Context):
-        self._operation = layer.operation
-        self._context = context
-        self._masked_weight = opened_by_server(layer, context)
-
-    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, Tensors]:
-        ((mask, share),) = dealt
-        return [None], (mask, multiply(self._operation, mask, self._masked_weight).add_(share))
-
-    def online(self, material: Tensors, inputs: Inputs) -> Outputs:
-        ((x,),) = inputs
-        mask, share = material
-        self._context.peer.send([torch.sub(x.words, mask, out=mask)])
-        bits = self._context.settings.precision_bits
-        return [Share(share, 2 * bits).at(bits, self._context.notes)]

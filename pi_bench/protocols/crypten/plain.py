@@ -17,7 +17,7 @@ from pi_bench.model.operations import Conv, Linear, Shape, Weights
 from pi_bench.model.walk import Inputs
 from pi_bench.protocols.crypten.relu import CryptenStep, exchanges, relu_correlations
 from pi_bench.protocols.dealing.correlation import Correlation, Tensors
-from pi_bench.protocols.dealing.triples import BilinearTriple
+from pi_bench.protocols.dealing.products import BilinearTriple
 from pi_bench.protocols.layer import Layer, frame_bytes
 from pi_bench.protocols.part import Context, Outputs, Part, Step, Truncation
 from pi_bench.protocols.shares.fixed_point import encode

@@ -1,4 +1,4 @@
-"""What CrypTen's protocols use up: shares of a, b and their product, and of random bits. The server gets what has to fit."""
+"""Triples element by element, and random bits: what CrypTen's comparison uses up. The server gets what has to fit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from pi_bench.model.operations import Conv, Linear
 from pi_bench.protocols.dealing.correlation import Correlation, Deal, Shape, Tensors
 from pi_bench.protocols.dealing.randomness import Stream
-from pi_bench.protocols.shares.products import multiply
 
 Operator = Callable[[Tensor, Tensor], Tensor]
 
@@ -72,34 +70,3 @@ class RandomBit(Correlation):
     def of_client(self, stream: Stream, sent: Tensors) -> Tensors:
         xor = stream.bits(self.shape)
         return stream.ring(self.shape), xor
-
-
-@dataclass(frozen=True)
-class BilinearTriple(Correlation):
-    """Shares of an input-shaped a, a weight-shaped b, and the operation's product of the two.
-
-    input_shape is with the batch dimension.
-    """
-
-    operation: Conv | Linear
-    input_shape: Shape
-
-    @property
-    def server_shapes(self) -> tuple[Shape, ...]:
-        return (self._product_shape,)
-
-    @property
-    def _product_shape(self) -> Shape:
-        return (self.input_shape[0], *self.operation.shape)
-
-    def deal(self, server: Stream, client: Stream, *known: Any) -> Deal:
-        a = server.ring(self.input_shape) + client.ring(self.input_shape)
-        b = server.ring(self.operation.weight_shape) + client.ring(self.operation.weight_shape)
-        return Deal((multiply(self.operation, a, b) - client.ring(self._product_shape),))
-
-    def of_server(self, stream: Stream, sent: Tensors) -> Tensors:
-        return stream.ring(self.input_shape), stream.ring(self.operation.weight_shape), *sent
-
-    def of_client(self, stream: Stream, sent: Tensors) -> Tensors:
-        shapes = self.input_shape, self.operation.weight_shape, self._product_shape
-        return tuple(stream.ring(shape) for shape in shapes)

@@ -18,21 +18,48 @@ import torch
 from torch import Tensor
 
 from pi_bench.cost import Message
-from pi_bench.model.operations import Weights
 from pi_bench.model.walk import Inputs
 from pi_bench.protocols.dealing.correlation import Correlation, Deal, Tensors
-from pi_bench.protocols.dealing.masked_product import MaskedProduct
+from pi_bench.protocols.dealing.products import MaskedProduct
 from pi_bench.protocols.dealing.randomness import Stream
 from pi_bench.protocols.layer import Held, Layer, frame_bytes
-from pi_bench.protocols.masked_weights import MaskedWeights, open_to_client, opened_by_server
-from pi_bench.protocols.part import Context, Outputs, Step
-from pi_bench.protocols.shares.fixed_point import encode
-from pi_bench.protocols.shares.products import SmallWeight, multiply
-from pi_bench.protocols.shares.share import Share
+from pi_bench.protocols.masked_weights import ClientProduct, MaskedWeights, ServerProduct
+from pi_bench.protocols.part import Outputs
+
+
+class _ServerStep(ServerProduct):
+    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, tuple[Tensor | None, Tensor]]:
+        ((share,),) = dealt
+        delta = None
+        if not self._layer.input.mask_is_dealt:  # 2.
+            delta = torch.empty(self._layer.input_shape, dtype=torch.int64)
+            self._context.peer.receive([delta])
+        return [None], (delta, self._with_bias(share))
+
+    def online(self, material: tuple[Tensor | None, Tensor], inputs: Inputs) -> Outputs:
+        ((x,),) = inputs
+        delta, share = material
+        masked = x.at(self._bits, self._context.notes).words
+        return [self._product(masked if delta is None else delta.add_(masked), share)]  # 4.
+
+
+class _ClientStep(ClientProduct):
+    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, None]:
+        ((*fresh, share),) = dealt
+        ((mask,),) = inputs
+        own = mask.at(self._bits, self._context.notes).words
+        if fresh:
+            self._context.peer.send([own - fresh[0]])  # 2.
+        return [self._product(fresh[0] if fresh else own, share)], None  # 3.
+
+    def online(self, material: None, inputs: Inputs) -> Outputs:
+        return [None]
 
 
 class OfflineLinear(MaskedWeights):
     """Conv and Linear that send nothing online."""
+
+    server, client = _ServerStep, _ClientStep
 
     def messages(self, layer: Layer) -> list[Message]:
         delta = Message("offline", "client", "server", frame_bytes(prod(layer.input_shape)))
@@ -52,52 +79,3 @@ class OfflineLinear(MaskedWeights):
 
     def held(self, layer: Layer) -> list[Held]:
         return [Held(layer.operation.shape, 2 * layer.settings.precision_bits)]
-
-    def step(self, layer: Layer, context: Context, weights: Weights | None, once: Tensors) -> Step:
-        if weights is None:
-            return _ClientStep(layer, context)
-        return _ServerStep(layer, context, weights, once)
-
-
-class _ServerStep(Step):
-    def __init__(self, layer: Layer, context: Context, weights: Weights, once: Tensors):
-        self._layer = layer
-        self._context = context
-        self._bits = context.settings.precision_bits
-        self._weight = SmallWeight(layer.operation, open_to_client(weights, once, context))
-        self._bias = None if weights.bias is None else encode(weights.bias, 2 * self._bits)
-
-    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, tuple[Tensor | None, Tensor]]:
-        ((share,),) = dealt
-        delta = None
-        if not self._layer.input.mask_is_dealt:  # 2.
-            delta = torch.empty(self._layer.input_shape, dtype=torch.int64)
-            self._context.peer.receive([delta])
-        return [None], (delta, share if self._bias is None else share.add_(self._bias))
-
-    def online(self, material: tuple[Tensor | None, Tensor], inputs: Inputs) -> Outputs:
-        ((x,),) = inputs
-        delta, share = material
-        masked = x.at(self._bits, self._context.notes).words
-        opened = masked if delta is None else delta.add_(masked)
-        return [Share(self._weight.times(opened).add_(share), 2 * self._bits)]  # 4.
-
-
-class _ClientStep(Step):
-    def __init__(self, layer: Layer, context: Context):
-        self._operation = layer.operation
-        self._context = context
-        self._masked_weight = opened_by_server(layer, context)
-
-    def offline(self, dealt: Sequence[Tensors], inputs: Inputs) -> tuple[Outputs, None]:
-        ((*fresh, share),) = dealt
-        ((mask,),) = inputs
-        bits = self._context.settings.precision_bits
-        own = mask.at(bits, self._context.notes).words
-        if fresh:
-            self._context.peer.send([own - fresh[0]])  # 2.
-        a = fresh[0] if fresh else own
-        return [Share(multiply(self._operation, a, self._masked_weight).add_(share), 2 * bits)], None  # 3.
-
-    def online(self, material: None, inputs: Inputs) -> Outputs:
-        return [None]

@@ -67,10 +67,9 @@ class Loss:
 
 LOSSES = [
     *(("one-trip", SLOW, role, number) for role in ROLES for number in (signal.SIGKILL, signal.SIGSTOP)),
-    *(("one-trip", NARROW, role, signal.SIGKILL) for role in ROLES),
+    ("one-trip", NARROW, "client", signal.SIGKILL),
     ("one-trip", NARROW, "dealer", signal.SIGSTOP),
     ("crypten", SLOW, "server", signal.SIGKILL),
-    ("crypten", SLOW, "client", signal.SIGSTOP),
 ]
 
 
@@ -92,11 +91,12 @@ def test_a_party_is_lost_in_the_middle(protocol: str, network: Network, role: st
 
 def test_one_that_does_not_end_with_the_others(folder: Path) -> None:
     """The work is done, but it would be waited for for ever."""
+    parties = LocalParties(folder / "network.onnx", folder / "images.npz", Settings(), LOOPBACK).__enter__()
+    pids = parties.pids
+    parties.infer([0], LOOPBACK)
+    os.kill(pids["dealer"], signal.SIGSTOP)
     with pytest.raises(PartiesFailed, match="dealer"):
-        with LocalParties(folder / "network.onnx", folder / "images.npz", Settings(), LOOPBACK) as parties:
-            pids = parties.pids
-            parties.infer([0], LOOPBACK)
-            os.kill(pids["dealer"], signal.SIGSTOP)
+        parties.__exit__(None, None, None)
     assert all(gone(pid) for pid in pids.values())
 
 
@@ -178,7 +178,8 @@ def test_parties_that_do_not_fit_refuse_each_other(name: str, start: Start, fold
 
 STRAYING = {  # what a client does instead, and what the server says of it
     "a frame of another size": (
-        "send = Channel.send; Channel.send = lambda self, words: send(self, [np.concatenate([np.ravel(w) for w in words])[1:]])",
+        "send = Channel.send\n"
+        "Channel.send = lambda self, words: send(self, [np.concatenate([np.ravel(each) for each in words])[1:]])",
         "out of step: the client's frame has",
     ),
     "frames out of order": (

@@ -7,9 +7,9 @@ from torch import Tensor
 from pi_bench.model.arithmetic import product
 from pi_bench.model.operations import Conv, Linear
 from pi_bench.protocols.dealing.correlation import Correlation, Deal, sent_words
-from pi_bench.protocols.dealing.masked_product import MaskedProduct, WeightMask
+from pi_bench.protocols.dealing.products import BilinearTriple, MaskedProduct, WeightMask
 from pi_bench.protocols.dealing.randomness import Stream
-from pi_bench.protocols.dealing.triples import BilinearTriple, BinaryTriple, RandomBit, Triple
+from pi_bench.protocols.dealing.triples import BinaryTriple, RandomBit, Triple
 
 CONV = Conv("conv", ("x",), (5, 6, 6), weight_shape=(5, 3, 3, 3), padding=(1, 1, 1, 1))
 LINEAR = Linear("linear", ("x",), (4,), weight_shape=(4, 7))

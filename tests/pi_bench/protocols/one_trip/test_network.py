@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pi_bench.cost import OFFLINE_WAYS, Cost
+from pi_bench.cost import Cost
 from pi_bench.model import plain
 from pi_bench.model.operations import (
     Addition,
@@ -99,21 +99,6 @@ def right(outcome: Outcome, of: Model, given: np.ndarray, off: float = 2e-3) -> 
     return len(outcome.logits) > 0 and all(np.abs(logits - expected).max() < off for logits in outcome.logits)
 
 
-def costs_are_exact(outcome: Outcome, of: Model, settings: Settings) -> None:
-    """What was sent, offline and online and in every direction, is what the formulas say, layer by layer."""
-    expected = ONE_TRIP.costs(of.architecture, settings)
-    for records in outcome.records:
-        for role, peer in (("server", "client"), ("client", "server")):
-            online = records[role]["online"]
-            assert online["layers"] == list(expected)
-            assert online["rounds"] == [cost.rounds for cost in expected.values()]
-            assert online["sent_bytes"][peer] == [getattr(cost, f"{role}_bytes") for cost in expected.values()]
-        for way in OFFLINE_WAYS:
-            sender, _, receiver = way.partition("_to_")
-            sent = records[sender]["offline"]["sent_bytes"][receiver]
-            assert sent == [cost.offline[way] for cost in expected.values()], way
-
-
 def total(of: Model, settings: Settings) -> Cost:
     return sum(ONE_TRIP.costs(of.architecture, settings).values(), Cost())
 
@@ -178,7 +163,7 @@ def test_two_hops_for_each_level_of_relus_and_one_for_each_end(branches: Outcome
 
 
 def test_costs_of_a_network_with_branches(branches: Outcome) -> None:
-    costs_are_exact(branches, BRANCHES, SETTINGS)
+    branches.check_costs(ONE_TRIP.costs(BRANCHES.architecture, SETTINGS))
 
 
 def test_sites_of_the_same_depth_share_their_messages() -> None:
@@ -235,7 +220,7 @@ def test_a_network_that_keeps_no_relu_sends_the_input_and_the_logits() -> None:
     settings, given = chosen(batch=3), images((2, 6, 6), 3)
     outcome = infer(of, given, settings)
     assert right(outcome, of, given)
-    costs_are_exact(outcome, of, settings)
+    outcome.check_costs(ONE_TRIP.costs(of.architecture, settings))
     (records,) = outcome.records
     for role, peer, first, last in (("client", "server", 16 + 8 * 3 * 72, 0), ("server", "client", 0, 16 + 8 * 3 * 5)):
         sent = records[role]["online"]["sent_bytes"][peer]
@@ -263,7 +248,7 @@ def test_a_layer_of_several_pieces_is_two_hops(network: Network | None) -> None:
     assert (len(pieces(kept[:2])), len(pieces(kept[2:]))) == (3, 2) and min(count % PIECE for count in kept) > 0
     outcome = infer(MANY, given, settings, **({} if network is None else {"network": network}))
     assert right(outcome, MANY, given)
-    costs_are_exact(outcome, MANY, settings)
+    outcome.check_costs(ONE_TRIP.costs(MANY.architecture, settings))
     (records,) = outcome.records
     assert sum(records["client"]["online"]["rounds"]) == 2 * 2 + 2
     if network is not None:
@@ -277,7 +262,7 @@ def test_bits_by_calibration_make_keys_smaller_and_no_value_is_out_of_range() ->
     found = calibrated(SETTINGS, BRANCHES, seen)
     outcome = infer(BRANCHES, IMAGES, found, note=True)
     assert right(outcome, BRANCHES, IMAGES)
-    costs_are_exact(outcome, BRANCHES, found)
+    outcome.check_costs(ONE_TRIP.costs(BRANCHES.architecture, found))
     assert values_out_of_range(outcome, BRANCHES, found) == [0]
     saved = sum(16 * 2 * site.kept * (48 - found.bits_of(site.name)) for site in BRANCHES.architecture.relus)
     for way in ("dealer_to_server", "dealer_to_client"):

@@ -22,7 +22,7 @@ from pi_bench.model.operations import Architecture, AveragePool, Concat, Conv, L
 from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.dealer import Dealer
 from pi_bench.protocols.dealing.comparison import Comparison
-from pi_bench.protocols.dealing.masked_product import MaskedProduct
+from pi_bench.protocols.dealing.products import MaskedProduct
 from pi_bench.protocols.dealing.randomness import Stream
 from pi_bench.protocols.layer import Layer
 from pi_bench.protocols.one_trip.sites import sites, unpacked
