@@ -154,7 +154,6 @@ REFUSALS = {
     "precisions": ("client", ["--precision-bits", "14"], "precision_bits 14"),
     "batches": ("client", ["--batch", "2"], "batch 2"),
     "models": ("client", ["--digest", "0" * 64], "digest"),
-    "comparisons": ("client", ["--comparison-bits", "20"], "comparison_bits 20"),
     "a dealer's comparisons": ("dealer", ["--comparison-bits", "20"], "comparison_bits 20"),
     "a dealer's model": ("dealer", ["--digest", "0" * 64], "digest"),
 }
