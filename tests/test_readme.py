@@ -78,9 +78,10 @@ def test_the_secure_inference_table_is_made_from_the_committed_cards():
     assert table.strip() == markdown.table(SECURE)
 
 
-def online(protocol: str, network: str, kept: int) -> dict:
+def secure(phase: str, protocol: str, network: str, kept: int) -> dict:
+    """What the committed card says of a phase."""
     (found,) = (
-        card["online"]
+        card[phase]
         for card in SECURE
         if (card["protocol"], card["network"]["name"], card["relu"]["kept"]) == (protocol, network, kept)
     )
@@ -90,7 +91,8 @@ def online(protocol: str, network: str, kept: int) -> dict:
 def gains(network: str, kept: int = 50_000) -> tuple[float, float, float]:
     """The median of one-trip in seconds, and how many times that CrypTen's two ways take."""
     ours, crypten, plain = (
-        online(protocol, network, kept)["latency_ms"]["median"] for protocol in ("one-trip", "crypten", "crypten-plain")
+        secure("online", protocol, network, kept)["latency_ms"]["median"]
+        for protocol in ("one-trip", "crypten", "crypten-plain")
     )
     return ours / 1000, crypten / ours, plain / ours
 
@@ -98,11 +100,13 @@ def gains(network: str, kept: int = 50_000) -> tuple[float, float, float]:
 def test_the_gains_are_those_of_the_committed_cards():
     text = " ".join((ROOT / "README.md").read_text().split())
     (wan_s, wan_crypten, wan_plain), (_, lan_crypten, lan_plain) = gains("wan"), gains("lan")
-    ours, plain = (online(protocol, "wan", 50_000)["bytes_per_party"] for protocol in ("one-trip", "crypten-plain"))
+    ours, plain = (secure("online", protocol, "wan", 50_000)["bytes_per_party"] for protocol in ("one-trip", "crypten-plain"))
     assert f"{wan_s:.2f} s on `wan`, {wan_crypten:.1f}x less than `crypten` and {wan_plain:.1f}x less than" in text
     assert f"on `lan` {lan_crypten:.1f}x and {lan_plain:.1f}x less, with {plain / ours:.0f}x fewer bytes than" in text
     everything, half = gains("wan", 557_056)[0], gains("wan", 12_900)[0]
     assert f"from {everything:.2f} s with all ReLUs to {half:.2f} s with 12,900" in text
+    none, many = (secure("offline", "one-trip", "loopback", kept)["bytes_per_party"] for kept in (0, 150_000))
+    assert f"{(many - none) / 150_000:.0f} bytes each, at a party, above {none / 1e6:.1f} MB for the linear layers" in text
 
 
 def test_the_precision_table_is_that_of_the_committed_cards():

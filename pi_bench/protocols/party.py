@@ -80,7 +80,6 @@ class Party:
         """Sets up all layers. peer: the channel to the other party; without a dealer CrypTen's own first party makes the
         randomness within the inference. folder: where what is dealt is kept until it is used; None for memory."""
         self._folder = folder
-        self._settings = settings
         self._dealer = dealer
         self._protocol = PROTOCOLS[settings.protocol]
         self._layers = self._protocol.layers(architecture, settings)

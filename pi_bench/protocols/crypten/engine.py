@@ -60,15 +60,6 @@ class TwoPartyCommunicator:
         opened = [_COMBINE[op](mine, yours, out=yours) for mine, yours in zip(own, other, strict=True)]
         return opened if batched else opened[0]
 
-    def reduce(self, share: Tensor, dst: int, op: Any = torch.distributed.ReduceOp.SUM) -> Tensor | None:
-        """The sum of both shares, for the party `dst` alone."""
-        if self._rank != dst:
-            self._channel.send([share.contiguous()])
-            return None
-        other = torch.empty_like(share, memory_format=torch.contiguous_format)
-        self._channel.receive([other])
-        return _COMBINE[op](share, other)
-
 
 class DealtRandomness:
     """CrypTen's provider of tuples, from a queue that is filled with what was dealt before the input was known.
