@@ -59,7 +59,7 @@ class BenchmarkConfig:
         seed: of random images.
         out: folder for cards, picture and page; by default pi_bench/ beside the model.
         ahead: inferences that are prepared before the first image; what they hold is said.
-        ahead_folder: where what is dealt is kept until it is used, in files without names; in memory without.
+        ahead_folder: where what the dealer sends is kept until it is used, in files without names; in memory without.
         threads: of each party; with one, server and client have a core each.
         all_layers: the table shows every layer.
     """

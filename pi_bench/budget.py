@@ -4,7 +4,8 @@ A ReLU layer that keeps k > 0 ReLUs takes its protocol's rounds, whatever k is, 
 
     latency(budget) = computing + rounds x RTT / 2 + bytes / bandwidth
 
-grows with the budget as long as the same layers keep any, and so do offline bytes; the largest budget is found by bisection.
+grows with the budget as long as the same layers keep any, and so do offline bytes, but that a layer kept whole may take less
+than one kept almost whole; the largest budget is found by bisection, and the model's own is tried too.
 Where even one ReLU per layer takes too long, layers have to be emptied.
 """
 
@@ -122,7 +123,14 @@ def search(architecture: Architecture, timing: Timing, limits: Limits, network: 
         """The largest budget that leaves each of these layers a ReLU, and the others none; None where none meets the target."""
         inner = {name: spread[name] for name in names}
         cap = sum(sizes[name] for name in names)
-        low = _largest(len(names), cap, lambda n: limits.met_by(option(share(n, inner, sizes))))
+
+        def meets(budget: int) -> bool:
+            return limits.met_by(option(share(budget, inner, sizes)))
+
+        low = _largest(len(names), cap, meets)
+        spread_whole = sum(inner.values())
+        if (low is None or low < spread_whole) and meets(spread_whole):
+            low = spread_whole
         return None if low is None else option(share(low, inner, sizes))
 
     if costs(with_kept(architecture, sizes)) == costs(with_kept(architecture, dict.fromkeys(sizes, 0))):

@@ -61,7 +61,7 @@ class PartyConfig:
         repeats: counted inferences.
         warmups: inferences before that.
         ahead: inferences that are prepared before the first image; what they hold is said.
-        ahead_folder: where what is dealt is kept until it is used, in files without names; in memory without.
+        ahead_folder: where what the dealer sends is kept until it is used, in files without names; in memory without.
         threads: of this process.
         timeout_s: how long the other parties may take to arrive.
         listen_fd: a listening socket that the starting program has opened.

@@ -88,7 +88,7 @@ def plan(model: Path, config: PlanConfig, measure: Measure | None = None) -> Ans
         card = (measure or measure_on_loopback)(model, config.protocol, loaded.mode)
     timing = timing_of(card, architecture, config.protocol)
     limits = Limits(target_ms, None if config.offline_mb is None else 1e6 * config.offline_mb)
-    settings = settings_of(card, config.protocol)
+    settings = settings_of(card, architecture, config.protocol)
     answer = search(architecture, timing, limits, network, lambda planned: protocols.costs(planned, settings))
     if config.json:
         found = {"model": str(model), "mode": loaded.mode, "protocol": config.protocol, "batch": card["batch"]}
@@ -103,9 +103,10 @@ def plan(model: Path, config: PlanConfig, measure: Measure | None = None) -> Ans
     return answer
 
 
-def settings_of(card: Mapping[str, Any], protocol: str) -> Settings:
-    """Those of the card's run, by which costs are predicted."""
-    bits = {} if card["comparison"] is None else card["comparison"]["bits"]
+def settings_of(card: Mapping[str, Any], architecture: Architecture, protocol: str) -> Settings:
+    """Those of the card's run, by which costs are predicted; sites that keep nothing there get the most bits of the others."""
+    known = {} if card["comparison"] is None else card["comparison"]["bits"]
+    bits = {relu.name: known.get(relu.name, max(known.values())) for relu in architecture.relus} if known else {}
     return Settings(protocol, precision_bits=card["precision_bits"], batch=card["batch"], site_bits=bits)
 
 
@@ -158,11 +159,11 @@ def sentences(answer: Answer, architecture: Architecture, limits: Limits, networ
         *said,
         f"Predicted, not measured: computing as on the card's machine ({duration(timing.linear_ms)} without ReLUs, "
         f"{1000 * timing.relu_ms:.3g} ms per 1,000), rounds and bytes by the protocol's formulas. Offline time is not in it.",
-        *_prices(answer, network),
+        *_prices(answer),
     ]
 
 
-def _prices(answer: Answer, network: Network) -> list[str]:
+def _prices(answer: Answer) -> list[str]:
     """What a layer and a ReLU cost, from two options."""
     low, high = answer.zero, answer.best or answer.least
     if high.budget == low.budget:

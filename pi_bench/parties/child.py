@@ -1,6 +1,7 @@
 """One party's process as the one that started it sees it: its line, its output, its end."""
 
 import contextlib
+import json
 import os
 import select
 import socket
@@ -39,6 +40,7 @@ class Child:
         """Adds --parent-fd and, with a listening socket to inherit, --listen-fd to the command."""
         self.role = role
         self.ended: Ended | None = None
+        self._parts: list[str] = []
         ours, theirs = socket.socketpair()
         inherited = [theirs] if listener is None else [theirs, listener]
         names = ("--parent-fd", "--listen-fd")
@@ -73,8 +75,12 @@ class Child:
         for kind, content in messages:
             if kind == "report":
                 on_report(self.role, content)
+            elif kind == "part":
+                self._parts.append(content)
             elif kind == "object":
-                self.control.objects.append((kind, content))
+                whole = json.loads("".join(self._parts)) if self._parts else content
+                self._parts.clear()
+                self.control.objects.append((kind, whole))
         return True
 
     def reap(self, on_report: Callable[[str, Any], None]) -> Ended:

@@ -6,6 +6,7 @@ parent.send({...}); parent.receive()        results and orders
 listener = inherited(arguments.listen_fd)   the listening socket that the parent has opened
 """
 
+import json
 import os
 import select
 import socket
@@ -17,6 +18,7 @@ from pi_bench.wire.control import Control
 from pi_bench.wire.messages import ProtocolError
 
 EXIT_CODE = 4
+PART = 2**24  # characters; a message of 64 MiB is the longest
 
 
 def inherited(fileno: int) -> socket.socket:
@@ -47,8 +49,14 @@ class Parent:
         self._post("report", content)
 
     def send(self, content: Any) -> None:
-        """Hands the parent a result; any JSON up to 64 MiB."""
-        self._post("object", content)
+        """Hands the parent a result; any JSON, in parts where it is long."""
+        text = json.dumps(content)
+        if len(text) <= PART:
+            self._post("object", content)
+            return
+        for start in range(0, len(text), PART):
+            self._post("part", text[start : start + PART])
+        self._post("object", None)
 
     def receive(self) -> Any:
         """The parent's next order."""

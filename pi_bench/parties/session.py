@@ -58,6 +58,8 @@ class Computing:
         if not self._ready:
             self.prepare(note)
         prepared, offline = self._ready.popleft()
+        if (prepared.notes is None) == note:
+            raise ProtocolError("what an auditor asks for differs from what this inference was prepared for")
         self.channels[self._peer].barrier()
         stopwatch = Stopwatch({self._peer: self.channels[self._peer]})
         logits = self._party.infer(images, prepared, stopwatch.mark)

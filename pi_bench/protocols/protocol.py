@@ -18,6 +18,7 @@ from pi_bench.protocols.part import Part
 from pi_bench.protocols.settings import Settings
 
 INPUT, OUTPUT = RESERVED
+TRUNCATED = 2**61  # values of this magnitude and above a comparison cannot truncate, whatever it reads (one_trip/gate.py)
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,16 @@ class Protocol:
         for layer in self.layers(architecture, settings):
             if self.part(layer.operations[0]).reads_bits:
                 for relu, (held,) in zip(layer.operations, layer.inputs, strict=True):
-                    bits = settings.bits_of(relu.name)
-                    found[relu.name] = bits, (2 ** (bits - 1) - 1) << (held.bits - settings.precision_bits)
+                    bits, shift = settings.bits_of(relu.name), held.bits - settings.precision_bits
+                    limit = (2 ** (bits - 1) - 1) << shift
+                    found[relu.name] = bits, min(limit, TRUNCATED) if shift else limit
         return found
 
     def expected_wraps(self, model: Model, images: np.ndarray, settings: Settings) -> float:
-        """How many truncations fail in a run over all these images, in expectation."""
+        """How many truncations fail in a run over all these images, in expectation.
+
+        One that is done once under two names, for a ReLU that keeps nothing is another name of its input, may count twice.
+        """
         layers = self.layers(model.architecture, settings)
         truncations = {each for layer in layers for each in self.part(layer.operations[0]).truncations(layer)}
         means = {name: found.mean for name, found in plain.ranges(model, images).items()}

@@ -1,5 +1,6 @@
 """Room for what a dealer sends: in memory, or in files of a folder, which nobody else can open and which end with their use."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Room:
             return [torch.empty(shape, dtype=torch.int64) for shape in shapes]
         sizes = [prod(shape) for shape in shapes]
         with tempfile.TemporaryFile(dir=self.folder) as file:  # without a name, so it is gone when the last tensor is
-            file.truncate(8 * sum(sizes))
+            os.posix_fallocate(file.fileno(), 0, 8 * sum(sizes))
             words = torch.from_numpy(np.memmap(file, np.int64, "r+"))
         self.disk_bytes += 8 * sum(sizes)
         return [part.reshape(shape) for part, shape in zip(words.split(sizes), shapes, strict=True)]

@@ -149,7 +149,8 @@ def _as_today(card: dict[str, Any]) -> dict[str, Any]:
     card["model"].setdefault("mode", None)
     card["correctness"].setdefault("out_of_range", None)
     for layer in card["layers"]:
-        layer.setdefault("serial_bytes", max(layer["bytes"].values()))
+        if layer.get("serial_bytes") is None:
+            layer["serial_bytes"] = max(layer["bytes"].values())
     for key in ("seconds_by_role", "bytes", "predicted", "held_bytes", "peak_bytes", "ahead"):
         card["offline"].setdefault(key, None)
     return card

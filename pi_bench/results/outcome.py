@@ -111,14 +111,18 @@ def correctness(
         "wraps": len(wrapped) if noted else None,
         "wrapped_images": len(set(wrapped)) if noted else None,
         "expected_wraps": expected_wraps,
-        "out_of_range": _out_of_range(checks, limits or {}) if noted else None,
+        "out_of_range": _out_of_range(checks, limits or {}, images) if noted else None,
     }
 
 
-def _out_of_range(checks: Sequence[Inference], limits: Mapping[str, int]) -> int:
-    """Values too large for their comparison, over all checks."""
-    notes = ([check.records[party]["notes"].get("values", {}) for party in PARTIES] for check in checks)
-    return sum(out_of_range(*of_check, limits) for of_check in notes)
+def _out_of_range(checks: Sequence[Inference], limits: Mapping[str, int], images: int) -> int:
+    """Values too large for their comparison, over all checks, of the images that count."""
+    found, left = 0, images
+    for check in checks:
+        notes = (check.records[party]["notes"].get("values", {}) for party in PARTIES)
+        found += out_of_range(*notes, limits, min(1.0, left / len(check.logits)))
+        left -= len(check.logits)
+    return found
 
 
 def _wrapped(checks: Sequence[Inference], images: int) -> list[int]:

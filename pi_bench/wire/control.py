@@ -7,6 +7,7 @@ A message is [kind, content]:
     beat      null                           about one a second
     object    any JSON                       `Channel.send_object`
     barrier   null                           `Channel.barrier`
+    part      text                           the next part of an object that is too long for one message
     report    any JSON                       to the process that started this one (`pi_bench.parties.parent`)
     bye       null                           a normal end: the connection that closes next is no loss
     abort     {"lost": role or null, "how"}  this party fails, for a reason of its own or because another one was lost
@@ -21,7 +22,7 @@ from typing import Any
 from pi_bench.wire.messages import ProtocolError, Unpacker, pack
 
 _CHUNK_BYTES = 2**18
-KINDS = ("beat", "object", "barrier", "report", "bye", "abort")
+KINDS = ("beat", "object", "part", "barrier", "report", "bye", "abort")
 
 
 class Control:

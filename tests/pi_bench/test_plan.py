@@ -110,7 +110,7 @@ def test_all_relus(model, card_of, capsys):
 def test_offline_is_a_limit_of_its_own(model, card_of, capsys):
     """Of one-trip, whose ReLUs are dear offline: as many as fit, and one more does not."""
     path, architecture = card_of(protocol="one-trip"), load(model).architecture
-    settings = plan.settings_of(card.read(path), "one-trip")
+    settings = plan.settings_of(card.read(path), architecture, "one-trip")
 
     def offline(kept):
         return sum(protocols.costs(with_kept(architecture, kept), settings).values(), Cost()).offline_bytes

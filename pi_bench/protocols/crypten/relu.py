@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 CARRY_LEVELS = 6  # log2 of the 64 bits of a word
 # What is opened in each round, in words for each element: an AND or a product opens two for each of its elements
 OPENED_WORDS = (2, *[4] * CARRY_LEVELS, 1, 2)  # first AND, carry tree, bit to arithmetic share, product
-ROUNDS = len(OPENED_WORDS)
 
 
 def exchanges(elements: int) -> list[Message]:

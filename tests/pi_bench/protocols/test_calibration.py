@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pi_bench.model.operations import Architecture, Conv, Model, ReLU, Weights
+from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.calibration import calibrated, comparison_bits
 from pi_bench.protocols.settings import Settings
 
@@ -109,3 +110,17 @@ def test_what_a_server_may_have_chosen(bits: dict[str, int]) -> None:
 def test_what_a_server_cannot_have_chosen(bits: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         SIXTEEN.with_site_bits(bits, SITES)
+
+
+def test_what_a_comparison_truncates_is_in_range_below_2_to_the_61_at_most() -> None:
+    """However many bits it reads; where nothing is cut off, they alone count."""
+    operations = (
+        Conv("conv", ("x",), (1, 1, 2), weight_shape=(1, 1, 1, 1)),
+        ReLU("cut", ("conv",), (1, 1, 2)),
+        ReLU("again", ("cut",), (1, 1, 2)),
+    )
+    architecture = Architecture("x", (1, 1, 2), operations)
+    found = PROTOCOLS["one-trip"].comparisons(architecture, Settings("one-trip", precision_bits=13))
+    assert found == {"cut": (51, 2**61), "again": (51, 2**50 - 1)}
+    found = PROTOCOLS["one-trip"].comparisons(architecture, Settings("one-trip", precision_bits=13, comparison_bits=20))
+    assert found == {"cut": (20, (2**19 - 1) << 13), "again": (20, 2**19 - 1)}

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pi_bench.cost import Cost
 from pi_bench.parties.inference import Inference
+from pi_bench.protocols.shares.audit import Notes
 from pi_bench.results.outcome import correctness, offline
 
 LOGITS = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 0.5], [0.2, 0.1]])
@@ -67,3 +69,16 @@ def test_offline_is_by_role_and_by_direction() -> None:
     assert found["peak_bytes"] == {"server": 70, "client": 70, "dealer": 70}
     del records["dealer"]
     assert offline([Inference(LOGITS, records)], {})["bytes"]["dealer_to_server"] == 0  # no dealer: nothing is dealt before
+
+
+def test_values_out_of_range_of_images_that_only_fill_up_a_batch_do_not_count() -> None:
+    def noted(values: list[int]) -> Inference:
+        notes = Notes(), Notes()
+        for note, words in zip(notes, (values, [0] * len(values)), strict=True):
+            note.compared("site", torch.tensor(words))
+        records = {role: {"notes": note.to_json()} for role, note in zip(("server", "client"), notes, strict=True)}
+        return Inference(LOGITS[:2], records)
+
+    checks = [noted([9, 1, 1, 9]), noted([9, 1, 9, 9])]  # two values an image
+    assert correctness(checks, PLAIN[:3], None, 3, None, {"site": 9})["out_of_range"] == 3
+    assert correctness(checks, PLAIN, None, 4, None, {"site": 9})["out_of_range"] == 5

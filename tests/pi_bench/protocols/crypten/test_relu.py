@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from pi_bench.protocols.crypten.relu import ROUNDS, relu_correlations
+from pi_bench.protocols.crypten.relu import OPENED_WORDS, relu_correlations
 from pi_bench.protocols.dealing.randomness import Stream
 from pi_bench.wire.watch import PartyLost
 
@@ -41,7 +41,7 @@ def compare(lost_in: int, pipe: Connection) -> None:
         pipe.send("nothing")
 
 
-@pytest.mark.parametrize("lost_in", range(ROUNDS + 1))
+@pytest.mark.parametrize("lost_in", range(len(OPENED_WORDS) + 1))
 def test_a_party_is_lost_in_a_round(lost_in: int) -> None:
     """CrypTen must not take it for a lack of memory, as it does every RuntimeError. Past the last round nothing is lost."""
     pipe, theirs = CONTEXT.Pipe()
@@ -49,4 +49,4 @@ def test_a_party_is_lost_in_a_round(lost_in: int) -> None:
     process.start()
     said = pipe.recv()
     process.join()
-    assert said == ("nothing" if lost_in == ROUNDS else "PartyLost('the client closed its connection')")
+    assert said == ("nothing" if lost_in == len(OPENED_WORDS) else "PartyLost('the client closed its connection')")

@@ -3,7 +3,7 @@
 import torch
 
 from pi_bench.protocols.dealing.randomness import Stream
-from pi_bench.protocols.shares.audit import VALUE_BITS, Notes, wraps
+from pi_bench.protocols.shares.audit import VALUE_BITS, Notes, out_of_range, wraps
 from pi_bench.protocols.shares.share import truncated
 
 
@@ -44,3 +44,16 @@ def test_truncations_are_told_apart() -> None:
     assert wraps([[0, 0, 5, 1]], [[0, 1, 5, 1]]) == []
     assert wraps([[0, 0, 5, 1]], [[0, 0, 5, -1]]) == []
     assert wraps([[3, 0, 5, -1]], [[3, 0, 5, -1], [0, 0, 6, 1]]) == [3]
+
+
+def test_values_out_of_range_are_counted_in_the_images_that_count() -> None:
+    """Two images of three values; the second one only fills up the batch."""
+    values = torch.tensor([5, -7, 3, 100, -100, 7])
+    client = Stream(torch.tensor([1, 2])).ring((6,))
+    notes = Notes(), Notes()
+    for note, share in zip(notes, (values - client, client), strict=True):
+        note.compared("site", share)
+    noted = [note.to_json()["values"] for note in notes]
+    assert out_of_range(*noted, {"site": 7}) == 4
+    assert out_of_range(*noted, {"site": 7}, share=0.5) == 1
+    assert out_of_range(*noted, {"site": 8}, share=0.5) == out_of_range(*noted, {}) == 0
