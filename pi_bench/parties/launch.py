@@ -27,7 +27,7 @@ PROGRAM = (sys.executable, "-m", "pi_bench", "party")
 _LISTENERS = ("server", "dealer")
 _NOTICE_S = 3.0  # what the others get to say that they lost the one that ended; a stopped one has been noticed for longer
 _HANG_UP_S = 2.0
-_END_S = 10.0  # what the others get when one has ended well
+_END_S = 5.0  # what the others get when one has ended well
 _TERMINATE_S = 1.0
 
 
@@ -116,7 +116,7 @@ class Parties:
         return not self._running()
 
     def wait(self) -> dict[str, Ended]:
-        """Waits until all parties have ended, however long they compute; once one has, the others have 10 s. Raises
+        """Waits until all parties have ended, however long they compute; once one has, the others have 5 s. Raises
         PartiesFailed."""
         since_s = None
         while not self.poll(None if since_s is None else since_s + _END_S - time.monotonic()):
