@@ -27,7 +27,7 @@ from pi_bench.protocols.shares.share import Share
 class Context:
     """What the steps of one party share.
 
-    role: "server" or "client". peer: the channel to the other party. dealer: whether there is one. engine: CrypTen in this
+    role: "server" or "client". peer: the channel to the other party. has_dealer: whether there is one. engine: CrypTen in this
     process, started by the first step that needs it. Of the present inference, `images` are the client's, and `notes` are for
     the auditor, if there is one.
     """

@@ -28,7 +28,7 @@ from pi_bench.protocols.dealing.randomness import Stream
 from pi_bench.protocols.layer import Layer, frame_bytes
 from pi_bench.protocols.masked_weights import ClientProduct, MaskedWeights, ServerProduct
 from pi_bench.protocols.part import Outputs, Truncation
-from pi_bench.protocols.shares.share import Share, zeros_like
+from pi_bench.protocols.shares.share import Share, room_like
 
 
 class _ServerStep(ServerProduct):
@@ -38,7 +38,7 @@ class _ServerStep(ServerProduct):
 
     def online(self, material: Tensor, inputs: Inputs) -> Outputs:
         ((x,),) = inputs
-        opened = zeros_like(x)
+        opened = room_like(x)
         self._context.peer.receive([opened])  # 4.
         return [self._product(opened.add_(x.words), material).at(self._bits, self._context.notes)]  # 5., 6.
 

@@ -76,6 +76,6 @@ def with_constant(x: Share, constant: np.ndarray) -> Share:
     return Share(x.words + encode(constant, x.bits), x.bits)
 
 
-def zeros_like(share: Share) -> Tensor:
+def room_like(share: Share) -> Tensor:
     """Room for another party's words of the same shape."""
     return torch.empty(share.words.shape, dtype=torch.int64)
