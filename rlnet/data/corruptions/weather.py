@@ -49,16 +49,17 @@ def snow(images: Tensor, severity: int, generator: Generator) -> Tensor:
 def frost(images: Tensor, severity: int, generator: Generator) -> Tensor:
     """Frost on the lens: a x + b f, f a random crop of one of five pictures.
 
-    The pictures are made by `frost_pictures`, not the benchmark's photographs.
+    The pictures are not the benchmark's photographs but noise with their statistics (`frost_pictures`). They have no
+    border, so a crop may start anywhere.
     """
     share, thickness = constants("frost", images, severity)
     batch, _, height, width = images.shape
-    pictures = frost_pictures(max(height, width)).to(images.device)
+    pictures = frost_pictures(min(height, width)).to(images.device)
     side = pictures.shape[-1]
     which = torch.randint(COUNT, (batch, 1, 1), generator=generator)
-    rows = torch.randint(side - height, (batch, 1, 1), generator=generator) + torch.arange(height)[:, None]
-    columns = torch.randint(side - width, (batch, 1, 1), generator=generator) + torch.arange(width)
-    places = ((which * side + rows) * side + columns).to(images.device)
+    rows = torch.randint(side, (batch, 1, 1), generator=generator) + torch.arange(height)[:, None]
+    columns = torch.randint(side, (batch, 1, 1), generator=generator) + torch.arange(width)
+    places = ((which * side + rows % side) * side + columns % side).to(images.device)
     crops = pictures.movedim(1, -1).reshape(-1, 3)[places]
     return share * images + thickness * crops.movedim(-1, 1)
 

@@ -217,8 +217,9 @@ def snow(
 def frost(x: Array, draws: Draws, share: float, thickness: float) -> Array:
     pictures, side = frost_pictures(len(x)).numpy(), len(x)
     which = draws.whole(0, 5, 1, 1).item()
-    top, left = (draws.whole(0, 3 * side, 1, 1).item() for _ in range(2))
-    return share * x + thickness * channels_last(pictures[which, :, top : top + side, left : left + side])
+    top, left = (draws.whole(0, 4 * side, 1, 1).item() for _ in range(2))
+    picture = np.tile(channels_last(pictures[which]), (2, 2, 1))
+    return share * x + thickness * picture[top : top + side, left : left + side]
 
 
 def cloud(side: int, decay: float, draws: Draws) -> Array:
