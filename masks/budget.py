@@ -15,18 +15,22 @@ def parse_budget(text: str, total: int) -> int:
     Returns a count in [0, total]. Raises ValueError for anything else: what is no such number, part of a ReLU
     ("0.0005k"), more than `total`.
     """
+    number, unit = read_budget(text)
+    budget = number * total / 100 if unit == "%" else number * _UNIT[unit]
+    if budget > total:
+        raise ValueError(f"a budget of {text.strip()} is above the {total} ReLUs that the network has; give at most {total}")
+    return int(budget + Fraction(1, 2)) if unit == "%" else int(budget)
+
+
+def read_budget(text: str) -> tuple[Fraction, str]:
+    """The number and the unit ("", "k", "m" or "%") of a budget. Raises ValueError for what is none for any network."""
     written = _WRITTEN.fullmatch(text)
     if written is None:
         raise ValueError(f"{text!r} is no ReLU budget; write one as 50000, 50k, 0.05m or 36%, not negative")
     number, unit = Fraction(written[1].replace("_", "").rstrip(".")), written[2].lower()
-    budget = number * total / 100 if unit == "%" else number * _UNIT[unit]
-    if budget > total:
-        raise ValueError(f"a budget of {text.strip()} is above the {total} ReLUs that the network has; give at most {total}")
-    if unit == "%":
-        return int(budget + Fraction(1, 2))
-    if budget.denominator != 1:
+    if unit != "%" and (number * _UNIT[unit]).denominator != 1:
         raise ValueError(f"a budget of {text.strip()} is not a whole number of ReLUs")
-    return int(budget)
+    return number, unit
 
 
 def budget_name(budget: int) -> str:

@@ -48,6 +48,11 @@ def unpack_bits(packed: bytes, shape: Shape) -> Tensor:
     return bits[:entries].view(shape).clone()
 
 
+def masks_digest(masks: Mapping[str, Tensor]) -> str:
+    """The `sha256` of a mask file of these masks: equal for two networks that keep the same ReLUs at all sites, in order."""
+    return hashlib.sha256(b"".join(map(pack_bits, masks.values()))).hexdigest()
+
+
 def save_masks(path: str | Path, masks: Mapping[str, Tensor], *, network: str, input_shape: Shape) -> None:
     """Writes the masks, bool (C, H, W) by site in forward order, as a mask file: the whole file, or none.
 

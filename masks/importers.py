@@ -55,9 +55,9 @@ def _load_tensors(path: str | Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path} is damaged, or holds more than tensors and plain values ({reason}); {_REMEDY}") from error
+    except Exception as error:  # a damaged pickle can raise nearly anything, in words that are for those who wrote the program
+        what = "is empty" if Path(path).stat().st_size == 0 else "is damaged, or holds more than tensors and plain values"
+        raise ValueError(f"{path} {what}; copy it again, or {_REMEDY}") from error
 
 
 def _positional(entries: Any, names: list[str], sites: Mapping[str, Shape], source: str) -> Masks:
@@ -91,15 +91,19 @@ def _snl(alphas: Mapping[str, Tensor], sites: Mapping[str, Shape], threshold: fl
 
 def _autorep(state: Mapping[str, Tensor], sites: Mapping[str, Shape], source: str) -> Masks:
     """Peng et al., ICCV 2023: one module stands for all ReLUs, so the masks are numbered in the order of the calls."""
-    entries: dict[int, Tensor] = {}
+    entries: dict[int, tuple[str, Tensor]] = {}
     for key, mask in state.items():
         site, variant = (int(number) for number in _AUTOREP.search(key).groups())
         if variant != 0:
             raise ValueError(f"{source} has several sets of masks ({key}) and does not say which is in use; {_REMEDY}")
-        entries[site] = mask
+        if not isinstance(mask, Tensor):
+            raise ValueError(f"{key} in {source} is a {type(mask).__name__}, not a tensor; {_REMEDY}")
+        first, known = entries.setdefault(site, (key, mask))
+        if not torch.equal(known, mask):
+            raise ValueError(f"{source} has two masks for call {site}, {first} and {key}, which differ; {_REMEDY}")
     if sorted(entries) != list(range(len(entries))):
         raise ValueError(f"{source} has masks for the calls {sorted(entries)}; some in between are missing")
-    ordered = [entries[site] for site in range(len(entries))]
+    ordered = [entries[site][1] for site in range(len(entries))]
     within_blocks = set(_by_place(sites).values())
     names = [name for name in sites if len(ordered) == len(sites) or name in within_blocks]
     return _positional(ordered, names, sites, source)

@@ -71,6 +71,12 @@ def get_masks(network: nn.Module) -> Masks:
     return {name: module.mask for name, module in relu_modules(network).items() if isinstance(module, PartialReLU)}
 
 
+def masks_of(network: nn.Module, sites: Mapping[str, Shape]) -> Masks:
+    """A mask for every site, bool (C, H, W): an all-ReLU site keeps everything."""
+    partial = get_masks(network)
+    return {name: partial.get(name, torch.ones(shape, dtype=torch.bool)) for name, shape in sites.items()}
+
+
 def count_kept(masks: Mapping[str, Tensor]) -> int:
     """How many scalar ReLUs per image the masks keep."""
     return sum(int(mask.sum()) for mask in masks.values())

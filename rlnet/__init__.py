@@ -7,4 +7,6 @@
 Shapes use the same letters everywhere: B images, C channels, H W map, K classes, S ReLU sites. Images are float [0, 1].
 """
 
-from rlnet.trained import load as load
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from rlnet.attacks import AttackConfig, pgd_linf
 from rlnet.data import ImageSet
 from rlnet.data.batches import evaluation_batches
+from rlnet.evaluation.finite import finite
 from rlnet.models import ModeNetwork, frozen
 from rlnet.seeds import seed_of
 from rlnet.training import distributed
@@ -51,9 +52,11 @@ def hits(
 
     attack: PGD on the cross-entropy of that mode's own path, whose last images count, as in training; `rlnet.evaluate` measures
     more strictly. Random numbers depend on the seed and a batch's place in the set only, not on the ranks or the network.
+    Raises FloatingPointError where the outputs are not finite.
     """
     correct = torch.zeros((), dtype=torch.int64, device=compute.device)
     ranks, rank = distributed.world_size(), distributed.rank()
+    where = f"mode {mode}, {'images as they are' if attack is None else 'images under the training attack'}"
     with compute.autocast(), frozen(network, mode), torch.no_grad():
         for x, labels, index in evaluation_batches(images, BATCH, rank, ranks):
             generator = torch.Generator().manual_seed(seed_of(seed, int(index[0])))
@@ -63,7 +66,7 @@ def hits(
             if attack is not None:
                 noise = noise.to(compute.device).contiguous(memory_format=torch.channels_last)
                 x = pgd_linf(lambda x_adv, y=labels: F.cross_entropy(network(x_adv).float(), y), x, attack, noise)
-            correct += (network(x).argmax(dim=1) == labels).sum()
+            correct += (finite(network(x), where).argmax(dim=1) == labels).sum()
     return Hits(int(distributed.sum_over_ranks(correct)), len(images))
 
 

@@ -7,17 +7,20 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from masks import Masks
+    from masks import Masks
 
 PACKAGES = ("torch", "torchvision", "numpy", "albumentations", "onnx", "onnxruntime")
 
 
-def provenance(seed: int, device: torch.device, also: tuple[str, ...] = ()) -> dict[str, object]:
+def provenance(seed: int, device: "torch.device", also: tuple[str, ...] = ()) -> dict[str, object]:
     """Seed, command, commit, versions and hardware. also: names of further packages that the result depends on."""
+    import torch  # here, since cards are also read and shown without it
+
     hardware = {"device": device.type, "processor": _processor(), "threads": torch.get_num_threads()}
     if device.type == "cuda":
         hardware["accelerator"] = torch.cuda.get_device_name(device)
@@ -44,7 +47,7 @@ def read_card(file: Path) -> dict:
     return card if isinstance(card, dict) else {}
 
 
-def relu_counts(masks: Masks) -> dict[str, object]:
+def relu_counts(masks: "Masks") -> dict[str, object]:
     """The ReLUs of a network by site: how many there are and how many are kept."""
     sites = {name: {"total": mask.numel(), "kept": int(mask.sum())} for name, mask in masks.items()}
     return {

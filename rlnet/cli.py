@@ -8,11 +8,15 @@ import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from jsonargparse import ActionConfigFile, ArgumentParser
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentParser, set_loader
 
-from rlnet.training.distributed import process_group
+from rlnet import strict_yaml
+
+set_loader("yaml", strict_yaml.load, (yaml.YAMLError,))
 
 
 def command(
@@ -43,7 +47,7 @@ def command(
     try:
         found = parser.instantiate(parser.parse_args(_as_fields(sys.argv[1:] if arguments is None else arguments)))
         config = config_class(**{name: value for name, value in vars(found).items() if name not in (*positional, "config")})
-        with process_group(config.device):
+        with _process_group(config.device):
             function(*(getattr(found, name) for name in positional), config)
     except KeyboardInterrupt:
         print("interrupted; the same command continues where this one stopped", file=sys.stderr)
@@ -54,6 +58,21 @@ def command(
         print(f"error: {_message(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def announce(text: str) -> None:
+    """The first line of a command: what it will do. It comes before torch is imported, which alone takes seconds."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text, file=sys.stderr, flush=True)
+
+
+def _process_group(device: str) -> AbstractContextManager:
+    """The group of the processes that torchrun started; one process alone needs none, and no torch for it."""
+    if "RANK" not in os.environ:
+        return nullcontext()
+    from rlnet.training.distributed import process_group
+
+    return process_group(device)
 
 
 class ConfigFile(ActionConfigFile):

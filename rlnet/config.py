@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from rlnet.attacks import AttackConfig, Pixels
-from rlnet.data import DataConfig
-from rlnet.data.augmix import AugMixConfig
-from rlnet.evaluation.settings import EvaluationConfig
-from rlnet.models import NetworkConfig
-from rlnet.models.batch_norm import View
-from rlnet.training.distillation import DistillationConfig
-from rlnet.training.robust import ObjectiveConfig
+from masks.budget import read_budget
+from rlnet.attacks.config import AttackConfig, Pixels
+from rlnet.data.config import AugMixConfig, DataConfig
+from rlnet.evaluation.config import EvaluationConfig
+from rlnet.models.config import NetworkConfig
+from rlnet.models.words import View
+from rlnet.runs import find
+from rlnet.training.config import DistillationConfig, ObjectiveConfig
 from rlnet.training.schedule import TrainConfig
 
 
@@ -105,6 +105,7 @@ class Config:
             raise ValueError(f"views are clean and, once each, augmented and adversarial; not {', '.join(self.views)}")
         if self.objective.name != "rlnet" and "adversarial" not in self.views:
             raise ValueError(f"objective {self.objective.name} trains on the adversarial view; add it to views")
+        read_budget(str(self.relu_budget))
         if self.workers < -1:
             raise ValueError(f"workers is {self.workers}; give a number of processes, or -1 for what suits the machine")
 
@@ -112,6 +113,20 @@ class Config:
     def experiment(self) -> Path:
         """The folder of the experiment."""
         return self.runs / (self.name or self.data.name)
+
+    @property
+    def title(self) -> str:
+        """In words: which network on which images."""
+        width = "" if self.network.width is None else f", width {self.network.width}"
+        return f"{self.network.name}{width}, on {self.data.name}"
+
+    def check_files(self) -> None:
+        """Raises ValueError for files that are named and are not there, as far as that can be seen without reading them."""
+        self.data.check_files()
+        if self.teacher_file is not None:
+            find(self.teacher_file)
+        if (masks := self.search.masks_file) is not None and not masks.is_file():
+            raise ValueError(f"there is no file {masks}; search.masks_file is a mask file, or a checkpoint with masks")
 
 
 _TEACHER_KEYS = (

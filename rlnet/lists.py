@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from jsonargparse.typing import register_type
 
-from rlnet.attacks import Pixels
+from rlnet.attacks.config import Pixels
 
 
 class Names(tuple[str, ...]):

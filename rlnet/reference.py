@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from masks import exact_topk, get_masks, mask_change
 from rlnet.attacks import AttackConfig
 from rlnet.data.batches import Batch
-from rlnet.mask_search import SearchObjective
 from rlnet.models import ModeNetwork, frozen
 from rlnet.seeds import seed_of
-from rlnet.teacher import TeacherObjective
-from rlnet.training.device import Compute, Precision
-from rlnet.training.distillation import DistillationConfig, StudentObjective
+from rlnet.stages.mask_search import SearchObjective
+from rlnet.stages.teacher import TeacherObjective
+from rlnet.training.config import DistillationConfig, Precision
+from rlnet.training.device import Compute
+from rlnet.training.distillation import StudentObjective
 from rlnet.training.objective import Objective
 from rlnet.training.views import ViewMaker
 

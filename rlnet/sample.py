@@ -8,13 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import torch
-
-from masks.atomic_file import write_atomically
-from rlnet.accuracy import random_part
-from rlnet.cli import command
-from rlnet.data import DataConfig, load
+from rlnet.cli import announce, command
+from rlnet.data.config import DataConfig
 
 
 @dataclass(frozen=True)
@@ -38,6 +33,15 @@ class SampleConfig:
 
 def sample(config: SampleConfig) -> None:
     """Writes the file."""
+    config.data.check_files()
+    announce(f"{config.count} test images of {config.data.name}, into {config.output}")
+    import numpy as np
+    import torch
+
+    from masks.atomic_file import write_atomically
+    from rlnet.accuracy import random_part
+    from rlnet.data import load
+
     part = random_part(load(config.data, config.seed).test, config.count)
     images = part.images[torch.arange(len(part))].numpy()
     config.output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """A trained network as a file: `rlnet.load("runs/digits/relu-50k/student")` builds it again, masks, switch and all."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -10,11 +10,13 @@ import torch
 import yaml
 from torch import Tensor
 
-from masks import Masks, find_sites, get_masks, linearize
+from masks import find_sites, get_masks, linearize
 from masks.atomic_file import write_json
 from rlnet.attacks import AttackConfig, Pixels
-from rlnet.data import DataConfig
+from rlnet.data import DataConfig, Dataset
+from rlnet.data.identity.fingerprint import Fingerprint
 from rlnet.models import ModeNetwork, NetworkConfig, Switch, build
+from rlnet.runs import find
 from rlnet.training import checkpoint
 
 SWITCH_FILE = "switch.json"
@@ -22,7 +24,10 @@ SWITCH_FILE = "switch.json"
 
 @dataclass(frozen=True)
 class Facts:
-    """What a network was made for: its architecture, data set, classes, and (C, H, W), mean and std of its images."""
+    """What a network was made for: its architecture, data set, classes, and (C, H, W), mean and std of its images.
+
+    images: of which images its data set consisted; None in a checkpoint of an earlier version.
+    """
 
     network: NetworkConfig
     dataset: str
@@ -30,6 +35,12 @@ class Facts:
     image_shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    images: Fingerprint | None = None
+
+    @classmethod
+    def of(cls, network: NetworkConfig, config: DataConfig, data: Dataset) -> "Facts":
+        """Of a network for a data set."""
+        return cls(network, config.title, data.classes, data.image_shape, data.mean, data.std, data.fingerprint)
 
     def build(self, seed: int = 0) -> ModeNetwork:
         """The all-ReLU network with random weights."""
@@ -44,7 +55,8 @@ class Facts:
 
 def to_content(network: ModeNetwork, facts: Facts) -> dict[str, Any]:
     """What a checkpoint holds of a trained network."""
-    plain_facts = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(facts).items()}
+    values = asdict(replace(facts, images=None)) | {"images": facts.images and facts.images.plain()}
+    plain_facts = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return {"facts": plain_facts, "weights": network.state_dict(), "masks": get_masks(network)}
 
 
@@ -52,7 +64,9 @@ def from_content(content: dict[str, Any], origin: Path) -> tuple[ModeNetwork, Fa
     """The network in eval mode, and its facts, from what `to_content` returned. Raises ValueError where it does not fit."""
     try:
         plain_facts = {name: tuple(v) if isinstance(v, list) else v for name, v in content["facts"].items()}
-        facts = Facts(**plain_facts | {"network": NetworkConfig(**plain_facts["network"])})
+        images = plain_facts.get("images")
+        built = {"network": NetworkConfig(**plain_facts["network"]), "images": images and Fingerprint.from_plain(images)}
+        facts = Facts(**plain_facts | built)
         network = facts.build()
         sites = find_sites(network, facts.example)
         linearize(network, content["masks"])
@@ -65,15 +79,6 @@ def from_content(content: dict[str, Any], origin: Path) -> tuple[ModeNetwork, Fa
     if wrong:
         raise ValueError(f"{origin}: the masks of {', '.join(wrong)} do not have the shapes of their sites")
     return network.eval(), facts
-
-
-def find(path: str | Path) -> Path:
-    """The checkpoint that a path means: itself, or the `best.pt` of a stage folder or of a budget's folder's student."""
-    path = Path(path)
-    for candidate in (path, path / "best.pt", path / "student" / "best.pt"):
-        if candidate.is_file():
-            return candidate
-    raise ValueError(f"{path} is neither a checkpoint nor the folder of a finished stage, such as runs/digits/relu-50k/student")
 
 
 def load(path: str | Path, device: torch.device | str = "cpu") -> ModeNetwork:
@@ -136,9 +141,3 @@ def origin_of(path: str | Path, facts: Facts) -> Origin:
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         reason = shorten(f"{type(error).__name__}: {error}", 300)
         raise ValueError(f"{file} is damaged ({reason}); copy it from another stage of this run") from error
-
-
-def masks_of(network: ModeNetwork, sites: dict[str, tuple[int, int, int]]) -> Masks:
-    """A mask for every site, bool (C, H, W): an all-ReLU site keeps everything."""
-    partial = get_masks(network)
-    return {name: partial.get(name, torch.ones(shape, dtype=torch.bool)) for name, shape in sites.items()}

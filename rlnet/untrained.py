@@ -8,14 +8,14 @@ Latency, rounds and bytes depend on the architecture and on where ReLUs are kept
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
+from masks.budget import read_budget
+from rlnet.cli import announce, command
+from rlnet.models.config import NetworkConfig
 
-from masks import Masks, Shape, find_sites, linearize, parse_budget, preset_sensitivity, random_mask, waterfill
-from rlnet.cli import command
-from rlnet.export import export
-from rlnet.models import NetworkConfig, build
+if TYPE_CHECKING:
+    from masks import Masks, Shape
 
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
@@ -44,9 +44,16 @@ class UntrainedConfig:
     seed: int = 0
     device: Literal["cpu"] = "cpu"
 
+    def __post_init__(self) -> None:
+        read_budget(str(self.relu_budget))
 
-def random_masks(sites: dict[str, Shape], budget: int, sensitivity: str | None, seed: int) -> Masks:
+
+def random_masks(sites: "dict[str, Shape]", budget: int, sensitivity: str | None, seed: int) -> "Masks":
     """Masks that keep `budget` ReLUs, by the water-filled vector's name; within a site which ones is drawn."""
+    import torch
+
+    from masks import preset_sensitivity, random_mask, waterfill
+
     capacities = [c * h * w for c, h, w in sites.values()]
     shares = capacities if sensitivity is None else preset_sensitivity(sensitivity, capacities)
     counts = waterfill(shares, capacities, budget)
@@ -56,6 +63,13 @@ def random_masks(sites: dict[str, Shape], budget: int, sensitivity: str | None, 
 
 def untrained(config: UntrainedConfig) -> None:
     """Builds, linearizes and exports the network."""
+    announce(f"{config.network.name} without training, {config.relu_budget} ReLUs, into {config.output}")
+    import torch
+
+    from masks import find_sites, linearize, parse_budget
+    from rlnet.models import build
+    from rlnet.models.onnx_file import export
+
     shape = (3, config.image_size, config.image_size)
     network = build(config.network, config.classes, CIFAR10_MEAN, CIFAR10_STD, config.seed).eval()
     sites = find_sites(network, torch.zeros(1, *shape))

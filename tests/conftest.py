@@ -7,7 +7,8 @@ import torch
 
 from masks import find_sites, linearize
 from rlnet.models import ModeNetwork, NetworkConfig, build
-from rlnet.models.batch_norm import BatchNormKind
+from rlnet.models.words import BatchNormKind
+from tests.rlnet.two_convolutions import TwoConvolutions
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -28,12 +29,17 @@ def generator() -> torch.Generator:
 def tiny_network() -> Callable[..., ModeNetwork]:
     """Makes a network of width 4 for grey 8x8 images and 5 classes, as if trained: no two batch-norm paths are alike.
 
-    keep: the fraction of ReLUs that random masks keep at every site but the first, which stays an all-ReLU one; None makes no
-    masks.
+    name: that of a configuration, or "two convolutions", where the architecture does not matter. keep: the fraction of ReLUs that
+    random masks keep at every site but the first, which stays an all-ReLU one; None makes no masks.
     """
 
     def make(name: str = "resnet18", kind: BatchNormKind = "dual", keep: float | None = None, seed: int = 0) -> ModeNetwork:
-        network = build(NetworkConfig(name, width=4, batch_norm=kind), 5, (0.4,), (0.3,), seed)
+        if name == "two convolutions":
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                network = TwoConvolutions((4, 8), 5, (0.4,), (0.3,), kind)
+        else:
+            network = build(NetworkConfig(name, width=4, batch_norm=kind), 5, (0.4,), (0.3,), seed)
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for module in network.modules():

@@ -16,21 +16,6 @@ In training, `pgd_linf` raises one loss of the whole batch. In evaluation, `name
 | autoattack     | apgd-ce, apgd-t, fab-t, square, each on what is left   | Croce & Hein 2020, ICML      | named         |
 """
 
-from rlnet.attacks.apgd import AutoPGD as AutoPGD
-from rlnet.attacks.apgd import TargetedAutoPGD as TargetedAutoPGD
-from rlnet.attacks.attack import Attack as Attack
-from rlnet.attacks.attack import Classifier as Classifier
-from rlnet.attacks.deepfool import DeepFool as DeepFool
-from rlnet.attacks.draws import Draws as Draws
-from rlnet.attacks.ensemble import ROBUST as ROBUST
-from rlnet.attacks.ensemble import WRONG as WRONG
-from rlnet.attacks.ensemble import Stage as Stage
-from rlnet.attacks.ensemble import robust_under as robust_under
-from rlnet.attacks.fab import TargetedFAB as TargetedFAB
-from rlnet.attacks.gradient_sign import GradientSign as GradientSign
-from rlnet.attacks.named import named as named
-from rlnet.attacks.objective import Objective as Objective
-from rlnet.attacks.pgd import AttackConfig as AttackConfig
-from rlnet.attacks.pgd import Pixels as Pixels
-from rlnet.attacks.pgd import pgd_linf as pgd_linf
-from rlnet.attacks.square import Square as Square
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

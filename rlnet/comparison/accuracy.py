@@ -12,24 +12,14 @@ from typing import Any
 
 from masks import linearize
 from rlnet.comparison.intervals import mean_interval
-from rlnet.config import Config, EvaluationConfig, SearchConfig, plain
-from rlnet.experiment import Experiment
-from rlnet.mask_search import allocate, random_masks
+from rlnet.config import Config, plain
 from rlnet.reference import OURS, REFERENCE, VIEWS, Side
+from rlnet.stages.experiment import Experiment
+from rlnet.stages.mask_search import allocate, random_masks
 from rlnet.training.folder import StageFolder
 from rlnet.training.loop import fit
 from rlnet.training.objective import Objective
 from rlnet.training.schedule import TrainConfig
-
-
-def short_digits() -> Config:
-    """All three stages on the digits in minutes: too short for good students, long enough for wrong arithmetic to show."""
-    return Config(
-        teacher=TrainConfig(epochs=4, batch_size=64, lr=0.1, schedule="cosine", warmup_epochs=1, validate_every=4),
-        search=SearchConfig(epochs=1, batch_size=64, lr=0.02, score="mismatch"),
-        finetune=TrainConfig(epochs=2, batch_size=64, lr=0.05, schedule="cosine", validate_every=2),
-        evaluation=EvaluationConfig(attacks=("pgd-7",), corruptions=()),
-    )
 
 
 def train_student(side: Side, experiment: Experiment, folder: Path) -> dict[str, float]:

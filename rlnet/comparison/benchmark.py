@@ -1,53 +1,19 @@
-"""How much faster the training steps are than plain ones that compute the same, and whether accuracy pays for it.
-
-    python -m rlnet.benchmark                    times one step of each stage, and the partial ReLU alone
-    python -m rlnet.benchmark --accuracy true    trains students with both kinds of steps and compares their accuracies
-    python -m rlnet.benchmark evaluate           times attacks beside torchattacks' and corruptions beside image by image
-
-The plain steps are those of `rlnet.reference`.
-"""
+"""The table and the card of our training steps beside plain ones: how long they take, and whether accuracy pays for it."""
 
 import statistics
-import sys
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from rlnet.card import network_title, provenance
-from rlnet.cli import command
-from rlnet.comparison.accuracy import compare, short_digits
-from rlnet.comparison.card import check_output, write_card
-from rlnet.comparison.evaluation import EvaluationBenchmarkConfig, benchmark_evaluation
-from rlnet.comparison.steps import SITE_BATCH, SITE_SHAPE, StepsConfig, time_steps
-from rlnet.config import Config
+from rlnet.comparison.accuracy import compare
+from rlnet.comparison.card import write_card
+from rlnet.comparison.config import BenchmarkConfig
+from rlnet.comparison.steps import SITE_BATCH, SITE_SHAPE, time_steps
 from rlnet.training import distributed
 from rlnet.training.device import Compute, resolve
-
-
-@dataclass(frozen=True)
-class BenchmarkConfig(StepsConfig):
-    """Times the training steps against plain ones, or compares the accuracies of the students of both.
-
-    Args:
-        accuracy: train students with both kinds of steps and compare their accuracies, in place of timing.
-        seeds: how many students of each kind are trained; the first has the seed above, the others those that follow.
-        experiment: how they are trained; its seed, device, precision and runs are not used.
-        output: also write a card to this file.
-    """
-
-    accuracy: bool = False
-    seeds: int = 3
-    experiment: Config = field(default_factory=short_digits)
-    output: Path | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.seeds < 2:
-            raise ValueError(f"seeds is {self.seeds}; a difference of means needs at least 2")
-        check_output(self.output)
 
 
 def show_steps(card: dict[str, Any]) -> None:
@@ -111,14 +77,3 @@ def benchmark(config: BenchmarkConfig) -> dict[str, Any]:
     card = {"kind": "benchmark", "precision": compute.precision, **card, **provenance(config.seed, compute.device)}
     write_card(card, config.output)
     return card
-
-
-def main(arguments: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["evaluate"]:
-        return command(benchmark_evaluation, EvaluationBenchmarkConfig, arguments[1:])
-    return command(benchmark, BenchmarkConfig, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,9 +4,7 @@ python -m rlnet.benchmark evaluate --path runs/cifar10-subset/relu-12500/student
 """
 
 import statistics
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -15,59 +13,19 @@ from rich.table import Table
 from rlnet.accuracy import random_part
 from rlnet.card import network_title, provenance
 from rlnet.comparison.attacks import AttackTimer
-from rlnet.comparison.card import check_output, write_card
+from rlnet.comparison.card import write_card
+from rlnet.comparison.config import EvaluationBenchmarkConfig
 from rlnet.comparison.corruptions import ALL, time_corruptions
 from rlnet.config import plain
 from rlnet.data import load
 from rlnet.data.batches import evaluation_batch
 from rlnet.data.corruptions import SEVERITIES
+from rlnet.evaluation.config import corruption_names, step_fraction
 from rlnet.evaluation.paths import has_two_paths
-from rlnet.evaluation.settings import corruption_names, step_fraction
-from rlnet.lists import Names
 from rlnet.progress import bar
 from rlnet.trained import load_with_facts, origin_of
 from rlnet.training import distributed
 from rlnet.training.device import resolve
-
-
-@dataclass(frozen=True)
-class EvaluationBenchmarkConfig:
-    """Times attacks beside those of torchattacks, and corruptions in batches beside image by image.
-
-    Args:
-        path: stage folder or checkpoint of the network that is attacked, in mode adversarial.
-        attacks: pgd-N, autoattack, fgsm, mi-fgsm, apgd-ce, apgd-dlr, apgd-t, fab-t, square; none leaves them out.
-        authors: compare AutoAttack with its authors' code too.
-        also_bf16: also time our attacks while they search in bf16; auto: where the hardware computes in it.
-        images: how many test images are attacked.
-        batch_size: of attacked images; each batch gives a ratio.
-        corruptions: benchmark (the fifteen), extra, all, none, or their names.
-        corrupted_images: how many test images are corrupted, at five severities.
-        repeats: how many pairs of corruption runs are timed, after one that warms up.
-        seed: of random starts and corruptions.
-        output: also write a card to this file.
-        device: where to compute; auto takes a GPU if there is one.
-    """
-
-    path: Path = Path("runs/digits/relu-50k/student")
-    attacks: Names = Names(("pgd-20", "autoattack"))
-    authors: bool = True
-    also_bf16: bool | Literal["auto"] = "auto"
-    images: int = 500
-    batch_size: int = 250
-    corruptions: Names = Names(("benchmark",))
-    corrupted_images: int = 1000
-    repeats: int = 3
-    seed: int = 0
-    output: Path | None = None
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("images", "batch_size", "corrupted_images", "repeats"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; a benchmark needs at least 1")
-        corruption_names(self.corruptions)
-        check_output(self.output)
 
 
 def benchmark_evaluation(config: EvaluationBenchmarkConfig) -> dict[str, Any]:

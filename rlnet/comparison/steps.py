@@ -8,61 +8,27 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from masks import PartialReLU, find_sites, linearize, parse_budget, random_mask, waterfill
-from rlnet.attacks import AttackConfig
+from rlnet.comparison.config import StepsConfig
 from rlnet.config import plain
 from rlnet.data.batches import Batch
-from rlnet.models import NetworkConfig
 from rlnet.progress import bar
 from rlnet.reference import OURS, REFERENCE, VIEWS, ReferencePartialReLU, Side
 from rlnet.trained import Facts
+from rlnet.training.config import DistillationConfig
 from rlnet.training.device import Compute
-from rlnet.training.distillation import DistillationConfig
 from rlnet.training.objective import Objective
 from rlnet.training.views import ViewMaker
 
 CLASSES = tuple("0123456789")
 SITE_SHAPE, SITE_BATCH, SITE_PASSES = (64, 32, 32), 64, 5  # the partial ReLU alone: so many passes are one measurement
-
-
-@dataclass(frozen=True)
-class StepsConfig:
-    """The steps that are timed.
-
-    Args:
-        network: the network of the steps.
-        image_size: side of its images, in pixels.
-        batch_size: images per step.
-        relu_budget: of the partial-ReLU student.
-        attack: the adversarial view.
-        repeats: how many pairs of steps are timed, after one that warms up.
-        device: where to compute; auto takes a GPU if there is one.
-        precision: of our steps; the reference is fp32.
-        seed: of weights, batch, masks and attacks.
-    """
-
-    network: NetworkConfig = field(default_factory=lambda: NetworkConfig(width=64))
-    image_size: int = 32
-    batch_size: int = 32
-    relu_budget: str | int = "9%"
-    attack: AttackConfig = field(default_factory=AttackConfig)
-    repeats: int = 5
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("image_size", 8), ("batch_size", 2), ("repeats", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} is {getattr(self, name)}; a benchmark needs at least {least}")
 
 
 def interleaved(

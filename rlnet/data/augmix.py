@@ -5,7 +5,6 @@ As in the paper, colour, contrast, brightness and sharpness, which resemble corr
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,36 +14,10 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # albumentations asks its server f
 from albumentations.augmentations.geometric import functional as geometric
 from albumentations.augmentations.pixel import functional as pixel
 
-LEAST_LEVEL = 0.1
+from rlnet.data.config import LEAST_LEVEL, AugMixConfig
+
 MAX_DEPTH = 3
 Image = np.ndarray  # uint8 (H, W, C)
-
-
-@dataclass(frozen=True)
-class AugMixConfig:
-    """The parameters of AugMix.
-
-    Args:
-        width: How many chains of operations are mixed.
-        depth: Operations in each chain; -1: one to three, at random.
-        severity: Upper end of an operation's strength, which is uniform in [0.1, severity]; at most 10.
-        alpha: Parameter of the Dirichlet and Beta distributions that weigh the chains and the image.
-    """
-
-    width: int = 3
-    depth: int = -1
-    severity: float = 3.0
-    alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"AugMix width is {self.width}: use 1 or more chains")
-        if self.depth != -1 and self.depth < 1:
-            raise ValueError(f"AugMix depth is {self.depth}: use 1 or more operations, or -1 for one to three")
-        if not LEAST_LEVEL <= self.severity <= 10:
-            raise ValueError(f"AugMix severity is {self.severity}: use a number from {LEAST_LEVEL} to 10")
-        if not self.alpha > 0:
-            raise ValueError(f"AugMix alpha is {self.alpha}: use a number above 0")
 
 
 def augmix(image: Image, rng: np.random.Generator, config: AugMixConfig) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlnet.data.augmix import AugMixConfig, augmix
+from rlnet.data.augmix import augmix
+from rlnet.data.config import AugMixConfig
 from rlnet.data.crop import crop_flip
 from rlnet.data.dataset import ImageSet
 from rlnet.data.randomness import generator

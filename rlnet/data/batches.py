@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from rlnet.data.augmix import AugMixConfig
 from rlnet.data.batch import Batch, BatchMaker
+from rlnet.data.config import AugMixConfig
 from rlnet.data.dataset import Dataset, ImageSet
 
 __all__ = ["Batch", "TrainingBatches", "default_workers", "evaluation_batch", "evaluation_batches"]

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from rlnet.data.config import DataConfig
-from rlnet.data.dataset import ImageSet, Source
+from rlnet.data.dataset import ImageSet, Source, fingerprint_of_pixels
 from rlnet.data.randomness import generator
 from rlnet.data.splits import hold_out
 
@@ -23,4 +23,5 @@ def digits(config: DataConfig) -> Source:
     everything = ImageSet(pixels[:, None].repeat(1, 3, 1, 1), torch.from_numpy(raw.target.astype(np.int64)))
     classes = tuple(str(digit) for digit in raw.target_names)
     train, test = hold_out(everything.labels, classes, TEST_IMAGES / len(everything), generator(0, "test split"))
-    return Source(everything.subset(train), everything.subset(test), classes, flip=False)
+    parts = everything.subset(train), everything.subset(test)
+    return Source(*parts, classes, flip=False, fingerprint=fingerprint_of_pixels(*parts, classes))

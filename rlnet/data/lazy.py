@@ -1,35 +1,39 @@
 """Image files decoded to uint8 (N, C, H, W): all at once where that fits in memory, else when they are asked for."""
 
 import os
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
-from rlnet.data.cache import cached, file_key
-from rlnet.data.image_files import Reader
+from rlnet.data.cache import cached
+from rlnet.data.files.decoding import VERSION
+from rlnet.data.files.file_list import FileList
+from rlnet.data.files.image_files import Reader
+from rlnet.data.files.in_threads import in_threads
+from rlnet.data.identity.cache_folders import BESIDE
+from rlnet.data.identity.contents import content_digest
 
-CHUNK = 256
-PROGRESS_AFTER_S = 2.0
 SMALL_FILE_BYTES = 4096
+KEY_BYTES = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LazyImages:
-    """N image files that look like a uint8 tensor (N, C, H, W) and are decoded at each access."""
+    """N image files that look like a uint8 tensor (N, C, H, W) and are decoded at each access.
 
-    paths: Sequence[Path]
+    digests: (N, 16), uint8, of what the files hold; None: they are read when somebody asks for the fingerprint.
+    """
+
+    files: FileList
     reader: Reader
+    digests: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.files)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -39,52 +43,40 @@ class LazyImages:
         chosen = torch.arange(len(self))[indices].tolist()
         images = np.empty((len(chosen), *self.shape[1:]), dtype=np.uint8)
         for image, i in zip(images, chosen, strict=True):
-            image[...] = self.reader(self.paths[i]).transpose(2, 0, 1)
+            image[...] = self.reader(self.files[i]).transpose(2, 0, 1)
         return torch.from_numpy(images)
 
     @property
     def fingerprint(self) -> str:
-        """Changes when a file is renamed or rewritten, and with their order."""
-        return file_key(self.paths, Path(os.path.commonpath(self.paths)), str(self.reader.size))
+        """Changes with what the files hold, with their order, and with what is made of them."""
+        digest = blake2b(f"{VERSION} {self.reader.size}".encode(), digest_size=KEY_BYTES)
+        digest.update(b"".join(map(content_digest, self.files.paths())) if self.digests is None else self.digests.tobytes())
+        return digest.hexdigest()
 
     def subset(self, indices: Tensor) -> "LazyImages":
-        return LazyImages([self.paths[i] for i in indices.tolist()], self.reader)
+        chosen = indices.numpy()
+        return LazyImages(self.files.subset(chosen), self.reader, None if self.digests is None else self.digests[chosen])
 
 
-def read_images(paths: Sequence[Path], reader: Reader, root: Path) -> Tensor | LazyImages:
+def read_images(lazy: LazyImages, root: Path, part: str) -> Tensor | LazyImages:
     """Decoded images, kept as a file in root/.cache; decoded on demand if they would fill half of the free memory."""
-    lazy = LazyImages(paths, reader)
     if int(np.prod(lazy.shape)) > available_bytes() // 2:
         return lazy
-    images = cached(root / ".cache", file_key(paths, root, str(reader.size)), lazy.shape, lambda: decode_all(lazy))
+    name = f"{part}-{lazy.reader.size or 'stored'}"
+    images = cached(root / BESIDE, name, lazy.fingerprint, lazy.shape, lambda: decode_all(lazy))
     return torch.from_numpy(images)
 
 
 def decode_all(lazy: LazyImages) -> np.ndarray:
     """All images, uint8 (N, C, H, W), in threads; a progress bar appears when it takes longer than 2 s."""
     images = np.empty(lazy.shape, dtype=np.uint8)
-    progress = Progress(console=Console(stderr=True), transient=True)
-    task = progress.add_task(f"decoding {len(lazy):,} images", total=len(lazy))
-    begin = time.monotonic()
 
-    def decode(start: int) -> int:
-        part = slice(start, start + CHUNK)
-        decoded = lazy[part].numpy()
-        images[part] = decoded
-        return len(decoded)
+    def decode(part: slice) -> None:
+        images[part] = lazy[part].numpy()
 
     # Tiny files spend their time in Python, where threads only get into each other's way.
-    small = os.stat(lazy.paths[0]).st_size < SMALL_FILE_BYTES
-    executor = ThreadPoolExecutor(1 if small else os.cpu_count())
-    try:
-        for count in executor.map(decode, range(0, len(lazy), CHUNK)):
-            progress.advance(task, count)
-            if not progress.live.is_started and time.monotonic() - begin > PROGRESS_AFTER_S:
-                progress.start()
-    finally:
-        executor.shutdown(cancel_futures=True)
-        if progress.live.is_started:
-            progress.stop()
+    small = os.stat(lazy.files[0]).st_size < SMALL_FILE_BYTES
+    in_threads(decode, len(lazy), f"decoding {len(lazy):,} images", 1 if small else None)
     return images
 
 

@@ -2,14 +2,21 @@
 
 import tempfile
 import zipfile
+from os import fsencode
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from rlnet.data.config import DataConfig
 from rlnet.data.dataset import ImageSet, Source
-from rlnet.data.image_files import reader_like
-from rlnet.data.lazy import read_images
+from rlnet.data.files.class_files import ClassFiles
+from rlnet.data.files.file_list import FileList
+from rlnet.data.files.image_files import reader_like
+from rlnet.data.identity.class_print import of_files
+from rlnet.data.identity.contents import digests
+from rlnet.data.identity.fingerprint import Fingerprint
+from rlnet.data.lazy import LazyImages, read_images
 
 NAME = "tiny-imagenet-200"
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
@@ -24,28 +31,40 @@ def tiny_imagenet(config: DataConfig) -> Source:
     base = Path(config.root) / NAME
     if not base.is_dir():
         unpack(base.with_name(f"{NAME}.zip"), base)
-    files = {folder.name: sorted(folder.glob("images/*.JPEG")) for folder in sorted((base / "train").glob("*/"))}
+    train = training_files(base / "train")
+    parts = {"train": train, "test": annotated(base / "val", train.classes)}
+    contents = {name: digests(part.files, base, name) for name, part in parts.items()}
+    fingerprint = Fingerprint({name: of_files(part, contents[name]) for name, part in parts.items()})
+    images = {name: _read(part, contents[name], base, name) for name, part in parts.items()}
+    return Source(**images, classes=train.classes, flip=True, fingerprint=fingerprint, mean=MEAN, std=STD)
+
+
+def training_files(train: Path) -> ClassFiles:
+    """The files <wnid>/images/*.JPEG. Raises ValueError."""
+    files = {folder.name: sorted(folder.glob("images/*.JPEG")) for folder in sorted(train.glob("*/"))}
     empty = [name for name, found in files.items() if not found]
     if len(files) < 2 or empty:
-        raise ValueError(f"{base / 'train'}: {len(files)} class folders, without images: {empty}; unpack {NAME}.zip again")
-    classes = tuple(files)
-    train = [(path, label) for label, found in enumerate(files.values()) for path in found]
-    return Source(_read(train, base), _read(annotated(base / "val", classes), base), classes, flip=True, mean=MEAN, std=STD)
+        raise ValueError(f"{train}: {len(files)} class folders, without images: {empty}; unpack {NAME}.zip again")
+    names = [fsencode(path.relative_to(train)) for found in files.values() for path in found]
+    labels = np.repeat(np.arange(len(files)), [len(found) for found in files.values()])
+    return ClassFiles(FileList.of(train, names), labels, tuple(files))
 
 
-def annotated(val: Path, classes: tuple[str, ...]) -> list[tuple[Path, int]]:
-    """(file, label) of each line `name <tab> wnid <tab> box` of val/val_annotations.txt. Raises ValueError."""
+def annotated(val: Path, classes: tuple[str, ...]) -> ClassFiles:
+    """The file and class of each line `name <tab> wnid <tab> box` of val/val_annotations.txt. Raises ValueError."""
     annotations = val / "val_annotations.txt"
     if not annotations.is_file():
         raise ValueError(f"{annotations} is missing: unpack {NAME}.zip again")
-    pairs = []
+    names, labels = [], []
     for line in annotations.read_text().splitlines():
         name, wnid = (line.split("\t") + [""])[:2]
-        path = val / "images" / name
-        if wnid not in classes or not path.is_file():
+        if wnid not in classes or not (val / "images" / name).is_file():
             raise ValueError(f"{annotations}: no image or no class in train/ for the line {line!r}; unpack {NAME}.zip again")
-        pairs.append((path, classes.index(wnid)))
-    return pairs
+        names.append(fsencode(f"images/{name}"))
+        labels.append(classes.index(wnid))
+    if not names:
+        raise ValueError(f"{val} lists no images: unpack {NAME}.zip again")
+    return ClassFiles(FileList.of(val, names), np.array(labels), classes)
 
 
 def unpack(archive: Path, base: Path) -> None:
@@ -62,9 +81,6 @@ def unpack(archive: Path, base: Path) -> None:
         ) from error
 
 
-def _read(pairs: list[tuple[Path, int]], base: Path) -> ImageSet:
-    if not pairs:
-        raise ValueError(f"{base / 'val'} lists no images: unpack {NAME}.zip again")
-    paths = [path for path, _ in pairs]
-    reader = reader_like(paths[0], None, mixed_gray=True)
-    return ImageSet(read_images(paths, reader, base), torch.tensor([label for _, label in pairs]))
+def _read(part: ClassFiles, contents: np.ndarray, base: Path, name: str) -> ImageSet:
+    lazy = LazyImages(part.files, reader_like(part.files[0], None, mixed_gray=True), contents)
+    return ImageSet(read_images(lazy, base, name), torch.from_numpy(part.labels))

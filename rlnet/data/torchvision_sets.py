@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from rlnet.data.config import DataConfig
-from rlnet.data.dataset import ImageSet, Source
+from rlnet.data.dataset import ImageSet, Source, fingerprint_of_pixels
 
 T = TypeVar("T")
 
@@ -38,7 +38,8 @@ def svhn(config: DataConfig) -> Source:
         raw = official(lambda download: SVHN(root, split, download=download), root / file, url)
         return ImageSet(torch.from_numpy(np.ascontiguousarray(raw.data)), torch.from_numpy(raw.labels))
 
-    return Source(part("train"), part("test"), tuple("0123456789"), flip=False)
+    train, test, classes = part("train"), part("test"), tuple("0123456789")
+    return Source(train, test, classes, flip=False, fingerprint=fingerprint_of_pixels(train, test, classes))
 
 
 def _cifar(kind: type, root: str, mean: tuple[float, ...], std: tuple[float, ...]) -> Source:
@@ -48,8 +49,10 @@ def _cifar(kind: type, root: str, mean: tuple[float, ...], std: tuple[float, ...
         pixels = np.ascontiguousarray(raw.data.transpose(0, 3, 1, 2))
         return ImageSet(torch.from_numpy(pixels), torch.tensor(raw.targets)), raw.classes
 
-    (train, classes), (test, _) = part(True), part(False)
-    return Source(train, test, tuple(classes), flip=True, mean=mean, std=std)
+    (train, names), (test, _) = part(True), part(False)
+    classes = tuple(names)
+    fingerprint = fingerprint_of_pixels(train, test, classes)
+    return Source(train, test, classes, flip=True, fingerprint=fingerprint, mean=mean, std=std)
 
 
 def official(make: Callable[[bool], T], files: Path, url: str) -> T:

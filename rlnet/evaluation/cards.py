@@ -36,6 +36,7 @@ def of_mode(outcomes: Outcomes, mode: str, dataset: str) -> dict[str, Any]:
         "corrupted": npa(by_corruption) if counts(by_corruption) else None,
         "mce": mce(by_corruption, baseline) if has_mce else None,
         "corruptions": by_corruption,
+        "corrupted_images": len(next(iter(outcomes.corrupted.values()))[mode]) if outcomes.corrupted else 0,
         "adversarial": {
             attack: with_interval(outcomes.robust(mode, attack)) | {"stages": outcomes.stage_accuracies(mode, attack)}
             for m, attack in outcomes.attacked

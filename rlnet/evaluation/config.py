@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal, get_args
 
-from rlnet.attacks import AttackConfig, GradientSign, Pixels, named
-from rlnet.attacks.ensemble import Stage
-from rlnet.data.corruptions import CORRUPTIONS, EXTRA
-from rlnet.lists import Distances, Names
-from rlnet.models.switch import SCORES, Score
-from rlnet.training.device import Precision
+from rlnet.attacks.config import AttackConfig, Pixels
+from rlnet.attacks.names import check_classes, parse_attack
+from rlnet.data.config import DataConfig
+from rlnet.data.corruptions.names import CORRUPTIONS, EXTRA, SMALLEST_SIDE
+from rlnet.lists import Distances, Names, written
+from rlnet.models.words import SCORES, Score
+from rlnet.training.config import Precision
 
 Reported = Literal["both", "normal", "adversarial", "auto"]
 GROUPS = {"benchmark": CORRUPTIONS, "extra": EXTRA, "all": CORRUPTIONS + EXTRA}
@@ -44,7 +46,7 @@ class EvaluationConfig:
                 raise ValueError(f"{name} is {limit}; give at least 1 image, or null for all")
         corruption_names(self.corruptions)
         for name in self.attacks:
-            named(name)
+            parse_attack(name)
 
     def limit_of(self, what: Literal["corruption", "attack"]) -> int | None:
         """At most how many images are corrupted or attacked."""
@@ -91,7 +93,7 @@ class FullConfig(EvaluationConfig):
             raise ValueError(f"eps is a distance in [0, 1] pixels, for instance 8/255; not {self.eps}")
         if not 0 <= self.clean_loss <= 1:
             raise ValueError(f"clean_loss is {self.clean_loss}; it is a fraction of the accuracy, for instance 0.01")
-        if self.adaptive not in crafting(Names((self.adaptive,))):
+        if not can_craft(self.adaptive):
             raise ValueError(f"adaptive is {self.adaptive!r}; it must follow the gradient's sign, for instance pgd-50")
 
     @property
@@ -103,6 +105,23 @@ class FullConfig(EvaluationConfig):
 def step_fraction(attack: AttackConfig) -> float:
     """The length of the training attack's steps in units of its eps, which its attacks in evaluation take too."""
     return float(attack.step_size / attack.eps) if attack.eps else 0.25
+
+
+def check_fits(config: EvaluationConfig, classes: int, image_shape: tuple[int, int, int]) -> None:
+    """Raises ValueError where an evaluation cannot be of images (C, H, W) of so many classes."""
+    for name in config.attacks:
+        check_classes(name, classes)
+    if corruption_names(config.corruptions) and min(image_shape[1:]) < SMALLEST_SIDE:
+        raise ValueError(
+            f"images of {image_shape[2]}x{image_shape[1]} pixels are too small to be corrupted; enlarge them to at least "
+            f"{SMALLEST_SIDE}x{SMALLEST_SIDE}, or use --evaluation.corruptions none"
+        )
+
+
+def can_craft(attack: str) -> bool:
+    """Whether an attack can make images for other networks: it is one, not a chain, and follows the gradient's sign."""
+    found = parse_attack(attack)
+    return len(found) == 1 and found[0].follows_sign
 
 
 def corruption_names(words: Names) -> tuple[str, ...]:
@@ -120,11 +139,58 @@ def corruption_names(words: Names) -> tuple[str, ...]:
     return tuple(name for name in everything if name in chosen)
 
 
-def crafting(attacks: Names, fraction: float = 0.25) -> dict[str, GradientSign]:
-    """Those of the attacks that can make images for other networks, by name; they then take all their steps."""
-    found = {}
-    for name in attacks:
-        stages: tuple[Stage, ...] = named(name, fraction)
-        if len(stages) == 1 and isinstance(stages[0][1], GradientSign):
-            ((_, found[name]),) = named(name, fraction, stop_early=False)
-    return found
+@dataclass(frozen=True)
+class EvaluateConfig(FullConfig):
+    """Evaluates a trained network on a test set: both modes, corruptions, attacks, and warnings where a number may deceive.
+
+    Args:
+        data: the images; by default those that the network was trained on, of which the test set is used.
+        corruption_files: the folder of CIFAR-10-C, CIFAR-100-C or Tiny-ImageNet-C; by default the one beside the data, if it is
+            there, and otherwise corruptions made here.
+        source: another checkpoint or stage folder, on which images are crafted and shown to this network (black box).
+        output: the folder of the results; by default `evaluation` beside the checkpoint.
+        seed: of the attacks' random starts and the corruptions.
+        device: where to compute; auto takes a GPU if there is one.
+    """
+
+    data: DataConfig | None = None
+    corruption_files: Path | None = None
+    source: Path | None = None
+    output: Path | None = None
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @property
+    def title(self) -> str:
+        """In words: what is measured."""
+        limit = "" if self.limit is None else f", at most {self.limit:,} images"
+        return f"mode {self.mode}, attacks {written(self.attacks)}, corruptions {written(self.corruptions)}{limit}"
+
+    def check_files(self) -> None:
+        """Raises ValueError for folders that are named and are not there."""
+        if self.data is not None:
+            self.data.check_files()
+        if self.corruption_files is not None and not self.corruption_files.is_dir():
+            raise ValueError(
+                f"{self.corruption_files} is not a folder: name the one that CIFAR-10-C or the like was unpacked to"
+            )
+
+
+@dataclass(frozen=True)
+class CalibrateConfig:
+    """Sets the threshold of the automatic switch on the held-out part of the training images.
+
+    Args:
+        score: what the switch goes by: agreement (how far the adversarial path believes the normal path's answer), or the
+            confidence of the normal or of the adversarial path in its own answer.
+        clean_loss: how much accuracy on clean held-out images switching may cost, a fraction of 1.
+        device: where to compute; auto takes a GPU if there is one.
+    """
+
+    score: Score = "agreement"
+    clean_loss: float = 0.01
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.clean_loss <= 1:
+            raise ValueError(f"clean_loss is {self.clean_loss}; it is a fraction of the accuracy, for instance 0.01")

@@ -1,41 +1,30 @@
-"""How robust a network is: clean, corrupted and attacked images, both modes, and the automatic switch between them.
-
-    python -m rlnet.evaluate runs/digits/relu-50k/student
-    python -m rlnet.evaluate runs/digits/relu-50k/student --mode auto --attacks pgd-20,autoattack --limit 500
-
-Leaves card.json and pictures in the folder `evaluation` of the stage. From Python `evaluate` takes any torch module.
-docs/evaluation.md says what each number means and what the warnings tell.
-"""
+"""Everything that a configuration asks for about a network: clean, corrupted and attacked images, both modes, the switch."""
 
 import copy
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from rlnet.attacks import ROBUST, AttackConfig, Classifier
-from rlnet.card import provenance
-from rlnet.cli import command
 from rlnet.config import plain
-from rlnet.data import DataConfig, ImageSet, load
+from rlnet.data import ImageSet
 from rlnet.data.batches import evaluation_batch
-from rlnet.data.corrupted_sets import CorruptedSet, official
+from rlnet.data.corrupted_sets import CorruptedSet
 from rlnet.evaluation import cards, suspicions
+from rlnet.evaluation.config import FullConfig, check_fits, step_fraction
+from rlnet.evaluation.finite import NotLogitsError
 from rlnet.evaluation.journal import Journal
 from rlnet.evaluation.paths import fingerprint, has_two_paths, open_paths
 from rlnet.evaluation.plan import Source, full_parts, outcomes
-from rlnet.evaluation.settings import FullConfig, step_fraction
-from rlnet.evaluation.shown import show, write
 from rlnet.evaluation.switching import calibrate
 from rlnet.evaluation.work import Part, do
-from rlnet.trained import find, load_with_facts, origin_of
 from rlnet.training import distributed
-from rlnet.training.device import resolve
+from rlnet.training.ownership import owning
 
 
 def evaluate(
@@ -61,7 +50,7 @@ def evaluate(
     benchmark's own files. source: another network, on which images are crafted too. folder: keeps what is done, so that the
     same call goes on after a kill; it tells networks apart by their weights and their printed form, so give two of the same
     weights and other code two folders.
-    Raises ValueError for what does not fit together.
+    Raises ValueError for what does not fit together, and FloatingPointError, which says where, for outputs that are not finite.
     """
     config, attack, device = config or FullConfig(), attack or AttackConfig(), torch.device(device)
     if config.mode == "auto" and not has_two_paths(network):
@@ -71,8 +60,8 @@ def evaluate(
     eps, fraction = config.eps if config.eps is not None else attack.eps, step_fraction(attack)
     network, source = _on(network, device), None if source is None else _on(source, device)
     calibration: dict[str, Any] = {}
-    with open_paths(network, config.paths, search=config.search) as paths:
-        _check(paths.by_path[next(iter(paths.by_path))], test, device)
+    with open_paths(network, config.paths, search=config.search) as paths, owning(folder) if folder else nullcontext():
+        _check(paths.by_path[next(iter(paths.by_path))], test, device, config)
         if config.mode == "auto":
             rule, calibration = calibrate(paths, held_out, config.score, config.clean_loss, device)
             paths = replace(paths, switch=rule)
@@ -113,8 +102,8 @@ def _opened(network: nn.Module | None, path: str) -> Iterator[Source | None]:
         yield Source(paths.by_path[path], f"{path} {fingerprint(network)}")
 
 
-def _check(classifier: Classifier, images: ImageSet, device: torch.device) -> None:
-    """Raises ValueError where the network and the images do not fit together."""
+def _check(classifier: Classifier, images: ImageSet, device: torch.device, config: FullConfig) -> None:
+    """Raises ValueError where the network, the images and what is asked for do not fit together."""
     if not len(images):
         raise ValueError("there are no images to evaluate on; give at least 1")
     if isinstance(images.images, torch.Tensor) and images.images.dtype != torch.uint8:
@@ -125,6 +114,8 @@ def _check(classifier: Classifier, images: ImageSet, device: torch.device) -> No
     with torch.no_grad():
         try:
             logits = classifier(x.to(device))
+        except NotLogitsError:
+            raise
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"the network cannot take images of shape {tuple(x.shape[1:])} ({error})") from error
     if logits.ndim != 2 or len(logits) != len(x):
@@ -132,6 +123,7 @@ def _check(classifier: Classifier, images: ImageSet, device: torch.device) -> No
     low, high = int(images.labels.min()), int(images.labels.max())
     if low < 0 or high >= logits.shape[1]:
         raise ValueError(f"labels go from {low} to {high}, but the network tells {logits.shape[1]} classes apart")
+    check_fits(config, logits.shape[1], tuple(x.shape[1:]))
 
 
 def _note(part: Part, found: dict[str, torch.Tensor]) -> str | None:
@@ -139,76 +131,3 @@ def _note(part: Part, found: dict[str, torch.Tensor]) -> str | None:
     if "fooled_by" in found:
         return f"{part.name}: {(found['fooled_by'] == ROBUST).double().mean():.1%}"
     return None
-
-
-@dataclass(frozen=True)
-class EvaluateConfig(FullConfig):
-    """Evaluates a trained network on a test set: both modes, corruptions, attacks, and warnings where a number may deceive.
-
-    Args:
-        data: the images; by default those that the network was trained on, of which the test set is used.
-        corruption_files: the folder of CIFAR-10-C, CIFAR-100-C or Tiny-ImageNet-C; by default the one beside the data, if it is
-            there, and otherwise corruptions made here.
-        source: another checkpoint or stage folder, on which images are crafted and shown to this network (black box).
-        output: the folder of the results; by default `evaluation` beside the checkpoint.
-        seed: of the attacks' random starts and the corruptions.
-        device: where to compute; auto takes a GPU if there is one.
-    """
-
-    data: DataConfig | None = None
-    corruption_files: Path | None = None
-    source: Path | None = None
-    output: Path | None = None
-    seed: int = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-
-
-def evaluate_file(path: Path, config: EvaluateConfig) -> dict[str, Any]:
-    """Evaluates the network of a stage folder or checkpoint; prints the tables, writes card and pictures."""
-    network, facts = load_with_facts(path)
-    origin = origin_of(path, facts)
-    data = config.data or origin.data
-    dataset = load(data, origin.seed)
-    if dataset.classes != facts.classes or dataset.image_shape != facts.image_shape:
-        raise ValueError(
-            f"{path} was trained on {facts.dataset} ({len(facts.classes)} classes, images {facts.image_shape}), which "
-            f"{dataset.name} is not ({len(dataset.classes)} classes, images {dataset.image_shape}); choose it with --data.name"
-        )
-    source = None
-    if config.source is not None:
-        source, its_facts = load_with_facts(config.source)
-        if (its_facts.classes, its_facts.image_shape) != (facts.classes, facts.image_shape):
-            raise ValueError(
-                f"images made on {config.source} ({len(its_facts.classes)} classes, images {its_facts.image_shape}) cannot be "
-                f"shown to {path} ({len(facts.classes)} classes, images {facts.image_shape}); name a network of the same data"
-            )
-    compute = resolve(config.device, "fp32", distributed.local_rank())
-    folder = config.output or find(path).parent / "evaluation"
-    card = evaluate(
-        network,
-        dataset.test,
-        config,
-        attack=origin.attack,
-        dataset=dataset.name,
-        held_out=dataset.validation,
-        corrupted=official(data, dataset.classes, dataset.image_shape, config.corruption_files),
-        source=source,
-        folder=folder,
-        device=compute.device,
-        seed=config.seed,
-    )
-    about = {"kind": "evaluation", "path": str(path), "dataset": facts.dataset, "network": plain(facts.network)}
-    about |= {"source": str(config.source)} if config.source else {}
-    card = about | card | provenance(config.seed, compute.device)
-    if distributed.rank() == 0:
-        write(card, folder)
-        show(card, folder)
-    return card
-
-
-def main(arguments: list[str] | None = None) -> int:
-    return command(evaluate_file, EvaluateConfig, arguments, positional={"path": (Path, "stage folder or checkpoint")})
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,11 +12,11 @@ from torch import nn
 from rlnet.attacks import AttackConfig
 from rlnet.data import ImageSet
 from rlnet.evaluation import cards
+from rlnet.evaluation.config import EvaluationConfig, step_fraction
 from rlnet.evaluation.journal import Journal
 from rlnet.evaluation.outcomes import hits
 from rlnet.evaluation.paths import fingerprint, open_paths
 from rlnet.evaluation.plan import attack_parts, outcomes, seen_parts
-from rlnet.evaluation.settings import EvaluationConfig, step_fraction
 from rlnet.evaluation.work import do
 from rlnet.training import distributed
 
@@ -41,7 +41,10 @@ def paper_accuracies(
         fraction = step_fraction(attack)
         parts |= attack_parts(adversarial, ("adversarial",), test, config, device, attack.eps, fraction)
         with Journal(folder, distributed.rank()) as journal:
-            done = do(list(parts.values()), fingerprint(network), seed, journal, device, name)
+            try:
+                done = do(list(parts.values()), fingerprint(network), seed, journal, device, name)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"{name}: {error}") from error
             found = outcomes(dict(zip(parts, done, strict=True)), config.attacks)
             distributed.barrier()
             journal.delete()

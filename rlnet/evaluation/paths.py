@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from rlnet.attacks import Classifier
+from rlnet.evaluation.finite import finite, logits_of
 from rlnet.models import ModeNetwork, Switch, frozen
-from rlnet.training.device import Precision
+from rlnet.training.config import Precision
 
 PATHS = ("normal", "adversarial")
 
@@ -61,19 +62,23 @@ def open_paths(
     """Within the context the network's classifiers, each a frozen copy; the network itself is left alone.
 
     paths: "normal", "adversarial" or both; a network with one path is opened under the first of these names. A module of other
-    code is called as module(x), in eval mode. search: in what attacks compute while they search.
+    code is called as module(x), in eval mode. search: in what attacks compute while they search. A classifier raises ValueError
+    where the network returns no tensor, and FloatingPointError where its logits are not finite.
     """
     if not has_two_paths(network):
         paths = paths[:1]
     with ExitStack() as stack:
 
-        def opened(path: str, dtype: torch.dtype) -> nn.Module:
+        def opened(path: str, dtype: torch.dtype) -> Classifier:
             its_copy = copy.deepcopy(network).to(memory_format=torch.channels_last)
             stack.enter_context(frozen(its_copy, path, dtype))
-            return its_copy
+            classifier, where = its_copy, f"mode {path}"
+            if dtype == torch.bfloat16:
+                classifier, where = _in_bf16(its_copy), f"{where}, searched in bf16"
+            return lambda x: finite(logits_of(classifier(x)), where)
 
         exact = {path: opened(path, torch.float32) for path in paths}
-        rough = {path: _in_bf16(opened(path, torch.bfloat16)) for path in paths} if search == "bf16" else None
+        rough = {path: opened(path, torch.bfloat16) for path in paths} if search == "bf16" else None
         yield Paths(exact, switch, rough)
 
 
@@ -82,7 +87,7 @@ def _in_bf16(network: nn.Module) -> Classifier:
 
     def classifier(x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16):
-            return network(x).float()
+            return logits_of(network(x)).float()
 
     return classifier
 

@@ -7,15 +7,16 @@ import torch
 from torch import Tensor
 
 from rlnet.accuracy import random_part
-from rlnet.attacks import Pixels, named
+from rlnet.attacks import GradientSign, Pixels, named
 from rlnet.data import ImageSet
 from rlnet.data.corrupted_sets import CorruptedSet
 from rlnet.data.corruptions import SEVERITIES
 from rlnet.evaluation import parts
+from rlnet.evaluation.config import EvaluationConfig, FullConfig, can_craft, corruption_names
 from rlnet.evaluation.outcomes import Found, Outcomes
 from rlnet.evaluation.paths import Paths
-from rlnet.evaluation.settings import EvaluationConfig, FullConfig, corruption_names, crafting
 from rlnet.evaluation.work import Part
+from rlnet.lists import Names
 
 CURVE_ATTACK = "pgd-20"
 Key = tuple[Hashable, ...]
@@ -95,6 +96,14 @@ def full_parts(
     if paths.switch is not None:
         attack = crafting((config.adaptive,), fraction)[config.adaptive]
         found["adaptive",] = parts.adaptive(paths, images, device, config.adaptive, attack, eps)
+    return found
+
+
+def crafting(attacks: Names, fraction: float = 0.25) -> dict[str, GradientSign]:
+    """Those of the attacks that can make images for other networks, by name; they then take all their steps."""
+    found = {}
+    for name in filter(can_craft, attacks):
+        ((_, found[name]),) = named(name, fraction, stop_early=False)
     return found
 
 

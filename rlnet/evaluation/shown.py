@@ -7,14 +7,16 @@ from rich.console import Console
 from rich.table import Table
 
 from masks.atomic_file import write_json
-from rlnet.evaluation.pictures import draw
-from rlnet.figures import write_figure
+from rlnet.evaluation import captions
 
 DOCS = "docs/evaluation.md"
 
 
 def write(card: dict[str, Any], folder: Path) -> None:
     """Writes the pictures, then card.json, whose presence says that the evaluation is complete."""
+    from rlnet.evaluation.pictures import draw
+    from rlnet.figures import write_figure
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in draw(card).items():
         write_figure(figure, folder / name)
@@ -50,9 +52,10 @@ def accuracies(card: dict[str, Any]) -> Table:
         if any(value is not None for value in values):
             table.add_row(label, *map(percent, values))
     any_mode = next(iter(modes.values()))
-    images = [f"{any_mode['clean']['n']:,} clean"]
-    images += [f"{any_mode['worst_case']['n']:,} attacked"] if "worst_case" in any_mode else []
-    table.caption = f"{' and '.join(images)} images"
+    attacked = any_mode["worst_case"]["n"] if "worst_case" in any_mode else 0
+    counts = captions.images(any_mode["clean"]["n"], any_mode.get("corrupted_images", 0), attacked)
+    over = [] if any_mode["corrupted"] is None else [f"NPA over {captions.corruptions(any_mode['corruptions'])}"]
+    table.caption = "; ".join([*over, counts])
     return table
 
 
@@ -86,6 +89,8 @@ def _about_switch(about: dict[str, Any]) -> str:
         f"switch by {about['score']}, threshold {about['threshold']:.4g}: on {held_out['n']:,} held-out images CA "
         f"{held_out['auto']:.1%} against {held_out['normal']:.1%} in mode normal ({about['clean_loss']:.1%} may be lost)"
     )
+    if (border := captions.one_path(about["threshold"])) is not None:
+        text += f"; {border}"
     if about["made_on"]:
         text += f"; false alarms: {about['made_on'][0]['false_alarms']:.1%} of clean test images"
     return text

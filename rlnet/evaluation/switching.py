@@ -10,7 +10,8 @@ from rlnet.data import ImageSet
 from rlnet.data.batches import evaluation_batches
 from rlnet.evaluation.outcomes import hits
 from rlnet.evaluation.paths import Paths
-from rlnet.models.switch import Score, Switch
+from rlnet.models.switch import Switch
+from rlnet.models.words import Score
 
 ALWAYS_ADVERSARIAL = 1.01  # a threshold that no confidence reaches
 BATCH = 250

@@ -98,8 +98,11 @@ def _outcome(piece: Piece, seed: int, device: torch.device) -> Outcome:
     index = torch.arange(piece.start, piece.stop)
     x, labels = evaluation_batch(piece.part.images, index)
     x = x.to(device).contiguous(memory_format=torch.channels_last)
-    with torch.no_grad():
-        found = piece.part.measure(x, labels.to(device), Draws(seed_of(seed, piece.start), len(x), device))
+    try:
+        with torch.no_grad():
+            found = piece.part.measure(x, labels.to(device), Draws(seed_of(seed, piece.start), len(x), device))
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{piece.part.name}, test images {piece.start} to {piece.stop - 1}, {error}") from error
     return {name: _listed(values) for name, values in found.items()}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 import torch.distributed as dist
@@ -11,10 +11,8 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional
 
 from rlnet.models.convolution import Conv2d
+from rlnet.models.words import BatchNormKind, Mode
 
-BatchNormKind = Literal["single", "dual", "triple"]
-View = Literal["clean", "augmented", "adversarial"]
-Mode = Literal["normal", "adversarial"]
 SELECTABLE: tuple[Mode, ...] = get_args(Mode)  # the modes in the order in which a `ModeSelector` numbers them
 
 # Which path a view takes in training, and a mode in use: mode "normal" is the path of the clean view.

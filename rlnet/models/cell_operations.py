@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rlnet.models.batch_norm import BatchNormKind, NormedConv2d
+from rlnet.models.batch_norm import NormedConv2d
 from rlnet.models.elastic import Layers, Members
+from rlnet.models.words import BatchNormKind
 
 
 class OddConv2d(NormedConv2d):

@@ -4,16 +4,11 @@ cifar: one convolution, whose output is both inputs of the first cell. imagenet:
 reads the map after two of them, halved once more, and the one after all three.
 """
 
-from typing import Literal, get_args
-
 from torch import Tensor, nn
 
-from rlnet.models.batch_norm import BatchNormKind
 from rlnet.models.cell_operations import front
 from rlnet.models.elastic import Layers
-
-Stem = Literal["cifar", "imagenet"]
-STEMS: tuple[Stem, ...] = get_args(Stem)
+from rlnet.models.words import BatchNormKind
 
 
 class Lead(nn.Module):

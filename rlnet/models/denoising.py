@@ -6,17 +6,13 @@ the second multiplies secrets, which no protocol here does for whole maps. "gaus
 
 from collections.abc import Callable
 from math import sqrt
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rlnet.models.batch_norm import BatchNormKind
 from rlnet.models.elastic import Layers
-
-Denoise = Literal["none", "mean", "dot-product", "gaussian"]
-DENOISE: tuple[Denoise, ...] = get_args(Denoise)
+from rlnet.models.words import BatchNormKind
 
 
 class MeanFilter(nn.Module):

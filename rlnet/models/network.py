@@ -5,8 +5,9 @@ from torch import Tensor, nn
 
 from rlnet.models.batch_norm import ModeBatchNorm2d, NormedConv2d
 from rlnet.models.switch import Switch
+from rlnet.models.words import MODES
 
-MODES = ("normal", "adversarial", "auto")
+TOLERANCE = 1e-3  # of rounding; an image that is not in [0, 1] is off by far more
 
 
 class ModeNetwork(nn.Module):
@@ -41,11 +42,13 @@ class ModeNetwork(nn.Module):
         """Logits (B, K) of images x (B, C, H, W) in [0, 1].
 
         mode: "normal", "adversarial", "auto" (each image as `switch` says), or in training a view; None is the mode that
-        `mode` fixed, "normal" at first. Raises ValueError for another word, and for "auto" without a switch or in training.
+        `mode` fixed, "normal" at first. Raises ValueError for another word, for "auto" without a switch or in training, and in
+        eval mode for images that are not in [0, 1].
         """
         mode = mode or self.chosen_mode
         if self.is_frozen:
             return self._normalised_logits(x)
+        self._check_images(x)
         if mode == "auto":
             return self._switched(x)
         self.take(mode)
@@ -63,6 +66,20 @@ class ModeNetwork(nn.Module):
             raise ValueError(f"there is no mode {mode!r}; use one of {', '.join(MODES)}")
         if mode == "auto" and self.switch is None:
             raise ValueError('mode "auto" needs a threshold; calibrate one (python -m rlnet.calibrate), or set network.switch')
+
+    def _check_images(self, x: Tensor) -> None:
+        """Raises ValueError for images that are no floats in [0, 1]: those of training and of attacks are by construction."""
+        if not x.is_floating_point():
+            raise ValueError(
+                f"images are {x.dtype}; the network takes floats in [0, 1]: for uint8 images, images.float() / 255"
+            )
+        if not self.training and not x.is_meta and x.numel() and not torch.compiler.is_exporting():
+            low, high = (float(value) for value in x.detach().aminmax())
+            if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+                raise ValueError(
+                    f"images lie in [{low:g}, {high:g}]; the network takes [0, 1] and normalises by itself, so divide by 255, "
+                    "or leave your own normalisation out"
+                )
 
     def _normalised_logits(self, x: Tensor) -> Tensor:
         if x.shape[1] != self.mean.shape[1]:

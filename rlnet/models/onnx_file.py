@@ -3,33 +3,33 @@
 python -m rlnet.export runs/digits/relu-50k/student --mode both
 """
 
+import json
 import logging
-import sys
 import warnings
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Literal
 
 import onnx
 import torch
 from onnxscript.optimizer import optimize
 
+from masks import count_kept, find_sites, masks_digest, masks_of
 from masks.atomic_file import write_atomically
-from rlnet.cli import command
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.batch_norm import SELECTABLE, selectable
-from rlnet.trained import find, load_with_facts
 
 LARGEST_CONSTANT = 2**30  # bytes; the exporter's own folding stops at small ones and leaves masks to be computed at each run
 
 
-def export(network: ModeNetwork, image_shape: tuple[int, int, int], path: Path, mode: str) -> None:
+def export(
+    network: ModeNetwork, image_shape: tuple[int, int, int], path: Path, mode: str, classes: tuple[str, ...] = ()
+) -> None:
     """Writes the network's ONNX file: input "image" float [0, 1] (B, C, H, W), output "logits" (B, K).
 
     mode: which one the file computes; "both" gives it a second input "mode", int64 (), whose values 0, 1, ... are the modes
     that its metadata lists under "modes", in order; any other value is an error of onnxruntime. The weights are there once.
+    classes: their names, where they are known. The metadata say what the file computes, see `metadata`.
     Standard operators of opset 20 that onnxruntime runs; the input is not normalised by the caller, the network does that.
     """
     device = next(network.parameters()).device
@@ -46,9 +46,26 @@ def export(network: ModeNetwork, image_shape: tuple[int, int, int], path: Path, 
     for number, conv in enumerate(node for node in program.model.graph if node.op_type == "Conv"):
         conv.name = "node_conv2d" if number == 0 else f"node_conv2d_{number}"  # the optimizer's own numbers differ by mode
     model = program.model_proto
-    if mode == "both":
-        onnx.helper.set_model_props(model, {"modes": ",".join(SELECTABLE)})
+    onnx.helper.set_model_props(model, metadata(network, image_shape, mode, classes))
     write_atomically(path, lambda file: file.write(model.SerializeToString()))
+
+
+def metadata(network: ModeNetwork, image_shape: tuple[int, int, int], mode: str, classes: tuple[str, ...]) -> dict[str, str]:
+    """What a file says of itself, as texts by name.
+
+    rlnet.mode: the one it computes; a file of both has "modes" in its place, in the order of their numbers. rlnet.classes: a
+    JSON list, where they are known. rlnet.sites: a JSON list of the ReLU sites' module paths in forward order. rlnet.budget:
+    how many scalar ReLUs it keeps of one image. rlnet.masks_sha256: `masks.masks_digest` of all sites.
+    """
+    sites = find_sites(network, torch.zeros(1, *image_shape, device=next(network.parameters()).device))
+    masks = masks_of(network, sites)
+    found = {"modes": ",".join(SELECTABLE)} if mode == "both" else {"rlnet.mode": mode}
+    found |= {"rlnet.classes": json.dumps(classes)} if classes else {}
+    return found | {
+        "rlnet.sites": json.dumps(list(sites)),
+        "rlnet.budget": str(count_kept(masks)),
+        "rlnet.masks_sha256": masks_digest(masks),
+    }
 
 
 def _program(
@@ -72,36 +89,3 @@ def _program(
             )
         finally:
             quiet.setLevel(level)
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """Exports a trained network to ONNX.
-
-    Args:
-        mode: which batch-norm path; both gives the file a second input "mode", 0 for normal and 1 for adversarial.
-        output: the file; by default beside the checkpoint, with the name of its folder: student/student.onnx.
-        device: where to compute.
-    """
-
-    mode: Literal["normal", "adversarial", "both"] = "normal"
-    output: Path | None = None
-    device: Literal["cpu"] = "cpu"
-
-
-def export_file(path: Path, config: ExportConfig) -> Path:
-    """Exports the network of a stage folder or checkpoint; returns the file written."""
-    network, facts = load_with_facts(path)
-    checkpoint = find(path)
-    output = config.output or checkpoint.with_name(f"{checkpoint.resolve().parent.name}.onnx")
-    export(network, facts.image_shape, output, config.mode)
-    print(output)
-    return output
-
-
-def main(arguments: list[str] | None = None) -> int:
-    return command(export_file, ExportConfig, arguments, positional={"path": (Path, "stage folder or checkpoint")})
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,8 +2,9 @@
 
 from torch import Tensor, nn
 
-from rlnet.models.batch_norm import BatchNormKind, NormedConv2d
+from rlnet.models.batch_norm import NormedConv2d
 from rlnet.models.network import ModeNetwork
+from rlnet.models.words import BatchNormKind
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 

@@ -6,13 +6,11 @@ confident of. Here such an image is not rejected but given to the adversarial pa
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Score = Literal["agreement", "normal", "adversarial"]
-SCORES: tuple[Score, ...] = ("agreement", "normal", "adversarial")
+from rlnet.models.words import SCORES, Score
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from torch import Tensor, nn
 
-from rlnet.models.batch_norm import BatchNormKind, ModeBatchNorm2d, NormedConv2d
+from rlnet.models.batch_norm import ModeBatchNorm2d, NormedConv2d
 from rlnet.models.convolution import Conv2d
 from rlnet.models.network import ModeNetwork
+from rlnet.models.words import BatchNormKind
 
 STEM_CHANNELS = 16
 

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import EDGES
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import EDGES
 
 SHARE = 0.3  # of the networks in each class: the first and the last 300 of the paper's 1,000
 LEAST = 20  # networks that an analysis needs

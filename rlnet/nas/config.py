@@ -4,16 +4,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from masks import budget_name
-from rlnet.attacks import AttackConfig, Pixels
-from rlnet.data import DataConfig
-from rlnet.nas.families import SpaceConfig, space_name
-from rlnet.nas.limits import parse_latency, parse_limit
+from masks.budget import budget_name
+from rlnet.attacks.config import AttackConfig, Pixels
+from rlnet.data.config import DataConfig
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.nas.phases import span_of
 from rlnet.nas.sample_config import SampleConfig
+from rlnet.nas.space_config import SpaceConfig, space_name
 from rlnet.nas.tutor_config import TutorConfig
-from rlnet.training.robust import ObjectiveConfig
+from rlnet.nas.written_limits import parse_latency, parse_limit
+from rlnet.runs import find
+from rlnet.training.config import ObjectiveConfig
 from rlnet.training.schedule import TrainConfig
 
 
@@ -189,3 +190,11 @@ class NasConfig:
     def experiment(self) -> Path:
         """The folder of the experiment."""
         return self.runs / (self.name or self.data.name)
+
+    def check_files(self) -> None:
+        """Raises ValueError for files that are named and are not there, as far as that can be seen without reading them."""
+        self.data.check_files()
+        if self.latency_model is not None and not self.latency_model.is_file():
+            raise ValueError(f"there is no file {self.latency_model}; python -m pi_bench latency-model writes one")
+        if self.tutor.teacher is not None:
+            find(self.tutor.teacher)

@@ -12,7 +12,7 @@ from masks import Shape, find_sites
 from rlnet.models import frozen
 from rlnet.models.denoising import DotProduct, Gaussian, MeanFilter
 from rlnet.models.inverted_residual import HSwish, InnerReLU
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 
 # Beside the ReLU sites: min(max(x + 3, 0), 6) compares twice; h-swish's product with x is a multiplication of secrets.
 COMPARISONS = {HSwish: 2, nn.Hardsigmoid: 2, InnerReLU: 1}

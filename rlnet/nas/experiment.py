@@ -16,13 +16,14 @@ from rlnet.data import Dataset, ImageSet, load
 from rlnet.data.batches import TrainingBatches
 from rlnet.models import ModeNetwork
 from rlnet.models.elastic import ELASTIC, Layers
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.config import NasConfig
-from rlnet.nas.families import make_space, space_name
+from rlnet.nas.families import make_space
 from rlnet.nas.latency import read
 from rlnet.nas.limits import Limits
 from rlnet.nas.proard import ProgressiveSpace
 from rlnet.nas.sampling import filters_of
+from rlnet.nas.space_config import space_name
 from rlnet.training import distributed
 from rlnet.training.device import resolve
 from rlnet.training.folder import StageFolder
@@ -107,7 +108,7 @@ class NasExperiment:
         method = "" if self.config.method == "auto" else f"-{self.method}"
         path = self.config.experiment / f"nas-{self.config.family}-{self.config.limit_name}{method}"
         settings = self.settings((*SEARCH_KEYS, *METHOD_KEYS.get(self.method, ()))) | self.latency_settings
-        return StageFolder(path, settings, {}, stage="nas")
+        return StageFolder(path, settings, {}, stage="nas", images=self.data.fingerprint)
 
     @property
     def latency_settings(self) -> dict[str, Any]:
@@ -116,7 +117,7 @@ class NasExperiment:
         return {} if model is None else {"max_latency_ms": self.limits.latency_ms, "latency_model": model.plain()}
 
     def _stage(self, path: Path, keys: tuple[str, ...]) -> StageFolder:
-        return StageFolder(path, self.settings(keys), {})
+        return StageFolder(path, self.settings(keys), {}, images=self.data.fingerprint)
 
     def settings(self, keys: tuple[str, ...]) -> dict[str, Any]:
         """What a stage depends on, as plain values; limits as numbers, the space with its name."""

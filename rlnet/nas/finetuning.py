@@ -7,7 +7,7 @@ import shutil
 
 from rlnet.config import plain
 from rlnet.evaluation.journal import Journal
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.judge import Judge
 from rlnet.training import distributed
 from rlnet.training.folder import StageFolder

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rlnet.models import ModeNetwork
-from rlnet.models.inverted_residual import InvertedResidual, InvertedResidualSpec
+from rlnet.models.inverted_residual import InvertedResidual
+from rlnet.models.specifications.inverted_residual import InvertedResidualSpec
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.seeds import seed_of
 

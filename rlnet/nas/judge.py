@@ -6,6 +6,8 @@ ProARD take new ones too, of clean images). The test set is never read.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,10 +21,12 @@ from rlnet.evaluation.journal import Journal
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.batch_norm import SyncedBatchNorm2d
 from rlnet.models.elastic import copy_part
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.experiment import SUPERNET_KEYS, NasExperiment
 from rlnet.seeds import seed_of
+from rlnet.training import distributed
 from rlnet.training.device import Compute
+from rlnet.training.ownership import owning
 
 VERSION = 1  # of what is measured; outcomes of another version are found anew
 BATCH = 128
@@ -61,6 +65,14 @@ class Judge:
             "adversarial_accuracy": hits(network, self.experiment.validation, "adversarial", compute, attack=attack).accuracy,
         }
 
+    @contextmanager
+    def journal(self) -> Iterator[Journal]:
+        """Within the context what was found by all searches of the family, which is this process's to add to."""
+        folder = self.experiment.family_folder / "judged"
+        with owning(folder), Journal(folder, distributed.rank()) as journal:
+            distributed.barrier()  # all ranks know the same outcomes, and judge together what these lack
+            yield journal
+
     def remembered(self, spec: Specification, journal: Journal) -> dict[str, float]:
         """What `measure` finds, from the journal if it is there, else kept there."""
         key = self.key(spec)
@@ -78,6 +90,7 @@ class Judge:
             "calibration_images": evolution.calibration_images,
             "validation_limit": evolution.validation_limit,
             "images": self.experiment.validation.fingerprint,
+            "data": self.experiment.data.fingerprint.digest,
             **more,
         }
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]

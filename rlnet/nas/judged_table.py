@@ -3,13 +3,16 @@
 import csv
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from masks.atomic_file import write_atomically
-from rlnet.nas.limits import Limits
-from rlnet.nas.search import Judged
+
+if TYPE_CHECKING:  # reports read these files without torch
+    from rlnet.nas.limits import Limits
+    from rlnet.nas.search import Judged
 
 
-def write_judged(judged: list[Judged], limits: Limits, path: Path) -> None:
+def write_judged(judged: "list[Judged]", limits: "Limits", path: Path) -> None:
     """One row each, in the order given: when it was judged, accuracies (fractions of 1), costs per image, genes as 0-2-1."""
     rows = [
         {"generation": one.generation, "clean": one.clean, "adversarial": one.adversarial}

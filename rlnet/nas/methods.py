@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rlnet.config import plain
-from rlnet.evaluation.journal import Journal
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas import sample as random_search
 from rlnet.nas import supernet as supernet_stage
 from rlnet.nas import tutored_search
@@ -23,7 +22,6 @@ from rlnet.nas.sample_pictures import analysis_figure, fsp_figure
 from rlnet.nas.search import Judged, evolve
 from rlnet.nas.tutored_experiment import TutoredExperiment
 from rlnet.progress import bar
-from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
 
 
@@ -44,8 +42,7 @@ def evolution(experiment: NasExperiment) -> Findings:
     """A supernet, and an evolution among its sub-networks; nothing is judged twice, whatever the limits."""
     config, judge = experiment.config, Judge(experiment, supernet_stage.run(experiment))
     total = config.evolution.population * config.evolution.generations
-    with Journal(experiment.family_folder / "judged", distributed.rank()) as journal, bar("search", total) as progress:
-        distributed.barrier()  # all ranks know the same outcomes, and judge together what these lack
+    with judge.journal() as journal, bar("search", total) as progress:
 
         def remembered(spec: Specification) -> dict[str, float]:
             return judge.remembered(spec, journal)
@@ -59,8 +56,7 @@ def nsga2(experiment: NasExperiment) -> Findings:
     from rlnet.nas.predicted import search  # here, since the other methods do without pymoo
 
     judge = Judge(experiment, supernet_stage.run(experiment))
-    with Journal(experiment.family_folder / "judged", distributed.rank()) as journal:
-        distributed.barrier()  # all ranks know the same outcomes, and judge together what these lack
+    with judge.journal() as journal:
         judged, about = search(experiment, lambda spec: judge.remembered(spec, journal))
     return Findings(judged, experiment.trained_folders, {"sampling": experiment.sampling, **about})
 

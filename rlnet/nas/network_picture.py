@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from masks import Shape
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.cost import Cost
 from rlnet.nas.outline import Part, parts
 

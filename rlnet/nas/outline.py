@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rlnet.models.bottleneck import BottleneckSpec
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import NONE
-from rlnet.models.inverted_residual import Block, InvertedResidualSpec
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.bottleneck import BottleneckSpec
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import NONE
+from rlnet.models.specifications.inverted_residual import Block, InvertedResidualSpec
+from rlnet.models.specifications.specification import Specification
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from rlnet.config import plain
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.nsga2 import Candidate, nsga2
 from rlnet.nas.predictor import ACCURACIES, Predictor, Trained, train

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from rlnet.models.bottleneck import BottleneckSpec
-from rlnet.models.inverted_residual import InvertedResidualSpec, rounded
-from rlnet.models.published import Profile, mobilenet_v3, resnet50
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.bottleneck import BottleneckSpec
+from rlnet.models.specifications.inverted_residual import InvertedResidualSpec, rounded
+from rlnet.models.specifications.published import Profile, mobilenet_v3, resnet50
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.phases import PHASES
 from rlnet.nas.space import Genes, Space
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from rlnet.models.inverted_residual import Activation, InvertedResidualSpec
-from rlnet.models.published import STEM, rnas_cl
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.inverted_residual import Activation, InvertedResidualSpec
+from rlnet.models.specifications.published import STEM, rnas_cl
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.space import Genes, Space
 
 SMALL = ((16, 12), (32, 28, 24, 20), (64, 60, 56, 52))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from rlnet.models.cell import CellSpec
 from rlnet.models.cell_operations import has_conv
-from rlnet.models.cell_wiring import CODES, DIRECT, EDGES, NONE, SKIP, used_edges
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import CODES, DIRECT, EDGES, NONE, SKIP, used_edges
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.space import Genes, Space
 
 MIN_DENSITY, MIN_DIRECT = 0.5, 0.5  # Sec. 3.3

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rlnet.evaluation.journal import Journal
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.analysis import rank_correlation
 from rlnet.nas.finetuning import finetuned
 from rlnet.nas.fsp import deep_distance, fsp_of
@@ -20,7 +20,6 @@ from rlnet.nas.sampling import draw_candidates, fsp_share
 from rlnet.nas.search import Judged
 from rlnet.nas.space import Genes
 from rlnet.progress import bar
-from rlnet.training import distributed
 
 Accuracies = dict[str, float]
 
@@ -75,8 +74,7 @@ def search(judge: Judge) -> Sample:
         args = (experiment.space, experiment.limits, experiment.filters, config, experiment.config.seed)
         drawn = draw_candidates(*args, progress)  # 1
     share = fsp_share(experiment.space, config)
-    with Journal(experiment.family_folder / "judged", distributed.rank()) as journal:
-        distributed.barrier()  # all ranks know the same outcomes, and judge together what these lack
+    with judge.journal() as journal:
         with bar("candidates", len(drawn.genes)) as progress:  # 2
             candidates = []
             for genes in drawn.genes:

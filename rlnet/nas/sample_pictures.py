@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from rlnet.figures import COLOURS
-from rlnet.models.cell_wiring import DIRECT, EDGES, STATES, WIRES
+from rlnet.models.specifications.cell_wiring import DIRECT, EDGES, STATES, WIRES
 from rlnet.nas.analysis import OPERATIONS, Analysis
 from rlnet.nas.sample import Sample
 

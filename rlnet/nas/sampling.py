@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.limits import Limits
 from rlnet.nas.robnet import RobNetSpace, density, direct_share, has_budget
 from rlnet.nas.sample_config import FSP_KEPT, SampleConfig

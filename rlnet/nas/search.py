@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.config import EvolutionConfig
 from rlnet.nas.cost import Cost
 from rlnet.nas.limits import Limits

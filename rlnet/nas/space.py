@@ -9,7 +9,7 @@ from functools import cached_property
 from math import prod
 from random import Random
 
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 
 Genes = tuple[int, ...]
 """Of each gene, the number of its choice."""

@@ -19,13 +19,13 @@ from rlnet.card import provenance
 from rlnet.data.batches import Batch
 from rlnet.models import ModeNetwork, frozen
 from rlnet.models.elastic import activate
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.channel_order import sort_channels
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.judge import Judge
 from rlnet.nas.phases import PHASES, span_of
 from rlnet.nas.proard import ALL
-from rlnet.teacher import teacher_objective
+from rlnet.stages.teacher import teacher_objective
 from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
 from rlnet.training.loop import fit
@@ -184,6 +184,7 @@ def _card(experiment: NasExperiment, folder: StageFolder) -> dict:
         "family": experiment.config.family,
         "space": experiment.space_name,
         "dataset": experiment.data.name,
+        "data": experiment.data.about,
         "validation": {"clean": validated["clean_accuracy"], "adversarial": validated["adversarial_accuracy"]},
         **provenance(experiment.config.seed, experiment.compute.device),
         "precision": experiment.compute.precision,

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rlnet.models import NetworkConfig
-from rlnet.models.batch_norm import Mode
+from rlnet.models.config import NetworkConfig
+from rlnet.models.words import Mode
 from rlnet.training.schedule import TrainConfig
 
 Guidance = Literal["attention", "layerwise-kl", "rkd", "pkt", "none"]

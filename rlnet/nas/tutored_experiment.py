@@ -13,9 +13,10 @@ from torch import nn
 from rlnet.accuracy import hits
 from rlnet.config import plain
 from rlnet.data import ImageSet
+from rlnet.evaluation.finite import NotLogitsError, logits_of
 from rlnet.evaluation.paths import fingerprint
 from rlnet.models import ModeNetwork, NetworkConfig
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.config import NasConfig
 from rlnet.nas.experiment import NasExperiment
 from rlnet.nas.rnas_cl import InvertedResidualSpace
@@ -85,7 +86,9 @@ class TutoredExperiment(NasExperiment):
         example = torch.zeros(2, *self.data.image_shape, device=next(teacher.parameters()).device)
         try:
             with torch.no_grad():
-                logits = teacher.eval()(example)
+                logits = logits_of(teacher.eval()(example))
+        except NotLogitsError:
+            raise
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"the teacher cannot take images {self.data.image_shape} ({error})") from error
         if logits.shape != (2, len(self.data.classes)):
@@ -94,10 +97,7 @@ class TutoredExperiment(NasExperiment):
 
     def facts(self, network: NetworkConfig) -> Facts:
         """What a network of this experiment is made for."""
-        data = self.data
-        source = self.config.data
-        name = source.name if source.name != "folder" else f"folder:{source.root}"
-        return Facts(network, name, data.classes, data.image_shape, data.mean, data.std)
+        return Facts.of(network, self.config.data, self.data)
 
     def facts_of(self, spec: Specification) -> Facts:
         """Of a network of the space."""
@@ -115,7 +115,7 @@ class TutoredExperiment(NasExperiment):
     def teacher_folder(self) -> StageFolder:
         tutor = {name: plain(getattr(self.config.tutor, name)) for name in ("network", "teaching")}
         settings = self.settings(TEACHER_KEYS) | {"tutor": tutor}
-        return StageFolder(self.family_folder / "teacher", settings, defaults={})
+        return StageFolder(self.family_folder / "teacher", settings, defaults={}, images=self.data.fingerprint)
 
     @cached_property
     def search_folder(self) -> StageFolder:
@@ -131,10 +131,10 @@ class TutoredExperiment(NasExperiment):
 
     @cached_property
     def folder(self) -> StageFolder:
-        return StageFolder(self._path, self._all_settings, defaults={}, stage="nas")
+        return StageFolder(self._path, self._all_settings, defaults={}, stage="nas", images=self.data.fingerprint)
 
     def _tutored(self, stage: str) -> StageFolder:
-        return StageFolder(self._path / stage, self._all_settings, defaults={})
+        return StageFolder(self._path / stage, self._all_settings, defaults={}, images=self.data.fingerprint)
 
     @property
     def _path(self) -> Path:

@@ -25,7 +25,7 @@ from rlnet.nas.tutor_picture import draw_tutors
 from rlnet.nas.tutored_experiment import TutoredExperiment
 from rlnet.nas.tutored_training import AdversarialObjective, TutoredObjective, start_adversarial_path
 from rlnet.nas.watched_layers import student_units
-from rlnet.teacher import TeacherObjective
+from rlnet.stages.teacher import TeacherObjective
 from rlnet.trained import from_content, to_content
 from rlnet.training import distributed
 from rlnet.training.folder import StageFolder
@@ -156,6 +156,7 @@ def _stage(
     card = {
         "kind": folder.stage,
         "dataset": experiment.data.name,
+        "data": experiment.data.about,
         "validation": {short: kept[name] for name, short in names.items() if name in kept},
         **provenance(experiment.config.seed, compute.device),
         "precision": compute.precision,

@@ -1,21 +1,16 @@
-"""Searches a robust network under a limit of ReLUs, multiply-accumulates or parameters.
-
-    python -m rlnet.nas --family proard --max-relus 100k
-    python -m rlnet.finetune --network runs/digits/nas-proard-100k/spec.json --relu-budget 20k
+"""A whole architecture search, from nothing to a specification and its card.
 
 1. What the method needs is trained, once for all limits (`rlnet.nas.supernet`). 2. The method judges networks on held-out
 images (`rlnet.nas.methods`). 3. The best is left as spec.json, with a card, a table of all that was judged, and pictures of
 the search.
 """
 
-import sys
 import time
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from rlnet.card import provenance
-from rlnet.cli import command
 from rlnet.figures import write_figure
 from rlnet.nas import network_picture, picture
 from rlnet.nas.config import NasConfig
@@ -25,12 +20,19 @@ from rlnet.nas.limits import Limits
 from rlnet.nas.methods import METHODS, Findings, experiment_of
 from rlnet.nas.search import Judged, front
 from rlnet.training import distributed
+from rlnet.training.folder import owned
 
 
 def search_network(config: NasConfig) -> dict[str, Any]:
     """The card of a search; stages that are complete are reused, one that was interrupted goes on."""
     experiment = experiment_of(config)
-    folder = experiment.folder
+    with owned(experiment.folders):
+        return _found(experiment)
+
+
+def _found(experiment: NasExperiment) -> dict[str, Any]:
+    """The card of a search whose folders are this process's."""
+    config, folder = experiment.config, experiment.folder
     folder.open()
     if not folder.complete:
         started = time.monotonic()
@@ -75,6 +77,7 @@ def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict
         "family": config.family,
         "space": experiment.settings(("space",))["space"],
         "dataset": experiment.data.name,
+        "data": experiment.data.about,
         "limits": limits.given,
         "found": {"specification": judged[0].spec.plain(), **_outcome(judged[0], limits)},
         "smallest": limits.quantities(limits.cost(space.smallest)),
@@ -98,11 +101,3 @@ def _card(experiment: NasExperiment, findings: Findings, seconds: float) -> dict
 def _outcome(one: Judged, limits: Limits) -> dict[str, Any]:
     accuracy = {"clean": one.clean, "adversarial": one.adversarial}
     return {"cost": limits.quantities(one.cost), "accuracy": accuracy, "generation": one.generation}
-
-
-def main(arguments: list[str] | None = None) -> int:
-    return command(search_network, NasConfig, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,5 +1,6 @@
 """What the stages of one experiment share: data, device, sites, budget, folders; all checked before anything is written."""
 
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,14 @@ from rlnet.accuracy import hits
 from rlnet.config import Config, plain, stage_config
 from rlnet.data import Dataset, load
 from rlnet.data.batches import TrainingBatches
+from rlnet.evaluation.config import check_fits
 from rlnet.evaluation.paper import paper_accuracies
 from rlnet.models import ModeNetwork
-from rlnet.trained import Facts, find, from_content
+from rlnet.runs import find
+from rlnet.trained import Facts, from_content
 from rlnet.training import checkpoint, distributed
 from rlnet.training.device import resolve
-from rlnet.training.folder import StageFolder
+from rlnet.training.folder import StageFolder, owned
 from rlnet.training.schedule import TrainConfig
 from rlnet.training.stage_batches import stage_batches
 from rlnet.training.views import ViewMaker
@@ -38,15 +41,8 @@ class Experiment:
         self.config = config
         self.compute = resolve(config.device, config.precision, distributed.local_rank())
         self.data: Dataset = load(config.data, config.seed)
-        dataset = config.data.name if config.data.name != "folder" else f"folder:{config.data.root}"
-        self.facts = Facts(
-            network=config.network,
-            dataset=dataset,
-            classes=self.data.classes,
-            image_shape=self.data.image_shape,
-            mean=self.data.mean,
-            std=self.data.std,
-        )
+        self.facts = Facts.of(config.network, config.data, self.data)
+        check_fits(config.evaluation, len(self.data.classes), self.data.image_shape)
         self.sites: dict[str, Shape] = find_sites(self.facts.build(), self.facts.example)
         self.capacities = [c * h * w for c, h, w in self.sites.values()]
         self.budget = parse_budget(str(config.relu_budget), sum(self.capacities))
@@ -79,11 +75,14 @@ class Experiment:
         file = find(self.config.teacher_file)
         content = checkpoint.load(file)
         network, facts = from_content(content, file)
+        told = ("mean", "std", "images") if facts.images is None else ("mean", "std", "images", "dataset")
         differences = [
             f"its {item.name}: {getattr(facts, item.name)}, the experiment's: {getattr(self.facts, item.name)}"
             for item in fields(facts)
-            if item.name not in ("mean", "std") and getattr(facts, item.name) != getattr(self.facts, item.name)
+            if item.name not in told and getattr(facts, item.name) != getattr(self.facts, item.name)
         ]
+        if facts.images is not None:  # say more than the data set's name, and say it wherever it lies
+            differences += facts.images.differences(self.data.fingerprint)
         if differences:
             raise ValueError(f"{file} cannot be the teacher of this experiment ({'; '.join(differences)})")
         if get_masks(network):
@@ -108,7 +107,11 @@ class Experiment:
 
     def _stage(self, stage: str, path: Path, **resolved: Any) -> StageFolder:
         config = stage_config(self.config, stage, precision=self.compute.precision, **resolved)
-        return StageFolder(path, config, defaults=stage_config(Config(), stage))
+        return StageFolder(path, config, defaults=stage_config(Config(), stage), images=self.data.fingerprint)
+
+    def owned(self, *folders: StageFolder) -> AbstractContextManager[None]:
+        """Within the context those of the folders that are not finished are this process's. Raises ValueError for another's."""
+        return owned(folders, self.evaluation_settings())
 
     def new_network(self, seed: int) -> ModeNetwork:
         """The all-ReLU network with random weights, on the device."""

@@ -1,13 +1,10 @@
 """Stage 2: which ReLUs the student keeps (RLNet Sec. 2.4.2, after SENet, Kundu et al. 2023).
 
-    python -m rlnet.mask_search --relu-budget 50k
-
 1. A sensitivity vector splits the budget over the sites, exactly. 2. Every site starts with a random mask of its count. 3. The
 student, which starts from the teacher's weights, trains on Eq. 6; at the end of each epoch every site keeps its ReLUs where
 |AR - PR|, the difference of the post-ReLU maps summed over the epoch's clean images, is largest. 4. Until the masks settle.
 """
 
-import sys
 from typing import Any
 
 import torch
@@ -26,13 +23,12 @@ from masks import (
     save_masks,
     waterfill,
 )
-from rlnet import teacher as teacher_stage
 from rlnet.card import provenance, relu_counts
-from rlnet.cli import command
 from rlnet.config import Config, plain
-from rlnet.experiment import Experiment
 from rlnet.models import ModeNetwork, frozen
 from rlnet.seeds import seed_of
+from rlnet.stages import teacher as teacher_stage
+from rlnet.stages.experiment import Experiment
 from rlnet.trained import from_content, to_content
 from rlnet.training import distributed
 from rlnet.training.distillation import StudentObjective
@@ -157,6 +153,7 @@ def _card(experiment: Experiment, masks: Masks) -> dict:
     return {
         "kind": "masks",
         "dataset": experiment.facts.dataset,
+        "data": experiment.data.about,
         "network": plain(experiment.config.network),
         "relu": {"budget": experiment.budget, **relu_counts(masks)},
         "mask_change": [metrics["mask_change"] for metrics in history],
@@ -166,18 +163,11 @@ def _card(experiment: Experiment, masks: Masks) -> dict:
     }
 
 
-def search_masks(config: Config) -> Masks:
+def search(config: Config) -> Masks:
     """Stages 1 and 2 of an experiment: the masks, bool (C, H, W) by site. Stages that are complete are reused."""
     experiment = Experiment(config)
-    masks = get_masks(run(experiment)[0])
+    with experiment.owned(experiment.teacher_folder, experiment.masks_folder):
+        masks = get_masks(run(experiment)[0])
     if distributed.rank() == 0:
         print(f"{experiment.masks_folder.path}/masks.json keeps {experiment.budget:,} of {sum(experiment.capacities):,} ReLUs")
     return masks
-
-
-def main(arguments: list[str] | None = None) -> int:
-    return command(search_masks, Config, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

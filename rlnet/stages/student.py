@@ -1,28 +1,19 @@
-"""The main job: a robust partial-ReLU student of an exact ReLU budget, from images to an ONNX file.
+"""Stage 3: fine-tuning of the student under its fixed masks on Eq. 7 of RLNet (Sarkar et al. 2024, Sec. 2.4.3)."""
 
-    python -m rlnet.finetune --relu-budget 50k
-
-Runs whatever stages are missing: the teacher (`rlnet.teacher`), the masks (`rlnet.mask_search`), and stage 3, which trains the
-student under its fixed masks on Eq. 7 of RLNet (Sarkar et al. 2024, Sec. 2.4.3). Leaves
-`runs/<experiment>/relu-<budget>/student/` with card.json, student.onnx, best.pt, switch.json (mode "auto") and plots.
-"""
-
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from masks import count_kept, get_masks
-from rlnet import mask_search
-from rlnet.calibrate import calibrate_network
 from rlnet.card import provenance, relu_counts
-from rlnet.cli import command
 from rlnet.config import Config, plain
-from rlnet.experiment import Experiment
-from rlnet.export import export
+from rlnet.evaluation.calibration import calibrate_network
 from rlnet.models import ModeNetwork, frozen
+from rlnet.models.onnx_file import export
 from rlnet.plots import draw
-from rlnet.report import show
+from rlnet.stages import mask_search
+from rlnet.stages.experiment import Experiment
+from rlnet.tables import show
 from rlnet.trained import from_content, read_switch, to_content
 from rlnet.training import distributed
 from rlnet.training.distillation import StudentObjective
@@ -62,9 +53,9 @@ def run(experiment: Experiment) -> Student:
     card = folder.read_card() if folder.complete else {}
     if card.get("evaluation", {}).get("settings") != experiment.evaluation_settings():
         card = _card(experiment, student, teacher_card)
-        calibrate_network(student, experiment.data.validation, folder.path)
+        card |= {"switch": calibrate_network(student, experiment.data.validation, folder.path)}
         if distributed.rank() == 0:
-            export(student, experiment.facts.image_shape, folder.path / "student.onnx", "normal")
+            export(student, experiment.facts.image_shape, folder.path / "student.onnx", "normal", experiment.facts.classes)
             draw(folder.path)
         folder.write_card(card)
     return Student(student, card, folder.path)
@@ -80,6 +71,7 @@ def _card(experiment: Experiment, student: ModeNetwork, teacher_card: dict) -> d
     return {
         "kind": "student",
         "dataset": experiment.facts.dataset,
+        "data": experiment.data.about,
         "network": plain(experiment.config.network),
         "relu": {"budget": experiment.budget, **relu_counts(masks)},
         "accuracy": accuracy,
@@ -98,15 +90,9 @@ def _card(experiment: Experiment, student: ModeNetwork, teacher_card: dict) -> d
 
 def finetune(config: Config) -> Student:
     """All three stages of an experiment; those that are complete are reused. Prints the table of teacher and student."""
-    student = run(Experiment(config))
+    experiment = Experiment(config)
+    with experiment.owned(experiment.teacher_folder, experiment.masks_folder, experiment.student_folder):
+        student = run(experiment)
     if distributed.rank() == 0:
         show(student.card, student.folder)
     return student
-
-
-def main(arguments: list[str] | None = None) -> int:
-    return command(finetune, Config, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,5 @@
-"""Stage 1: a robust all-ReLU teacher, trained on clean, augmented and adversarial views (RLNet Sec. 2.4.1, Eq. 1).
+"""Stage 1: a robust all-ReLU teacher, trained on clean, augmented and adversarial views (RLNet Sec. 2.4.1, Eq. 1)."""
 
-python -m rlnet.teacher --config configs/cifar10.yaml
-"""
-
-import sys
 import time
 
 import torch.nn.functional as F
@@ -11,18 +7,19 @@ from rich.console import Console
 from torch import Tensor
 
 from distill import ce_by_view
+from masks import masks_of
 from rlnet.card import provenance, relu_counts
-from rlnet.cli import command
 from rlnet.config import Config, plain
 from rlnet.data.batches import Batch
-from rlnet.experiment import Experiment
 from rlnet.models import ModeNetwork
-from rlnet.report import accuracy_table
-from rlnet.trained import from_content, masks_of, to_content
+from rlnet.stages.experiment import Experiment
+from rlnet.tables import accuracy_table
+from rlnet.trained import from_content, to_content
 from rlnet.training import distributed
+from rlnet.training.config import ObjectiveConfig
 from rlnet.training.loop import fit
 from rlnet.training.objective import Objective, mean_over_views, named
-from rlnet.training.robust import ObjectiveConfig, robust_objective
+from rlnet.training.robust import robust_objective
 from rlnet.training.views import ViewMaker, forward
 
 
@@ -86,6 +83,7 @@ def _card(experiment: Experiment, network: ModeNetwork) -> dict:
     return {
         "kind": "teacher",
         "dataset": experiment.facts.dataset,
+        "data": experiment.data.about,
         "network": plain(experiment.config.network),
         "relu": relu_counts(masks_of(network, experiment.sites)),
         "accuracy": accuracy,
@@ -96,18 +94,11 @@ def _card(experiment: Experiment, network: ModeNetwork) -> dict:
     }
 
 
-def train_teacher(config: Config) -> ModeNetwork:
+def train(config: Config) -> ModeNetwork:
     """Stage 1 of an experiment, in eval mode: `teacher(x, mode="adversarial")`. Stages that are complete are reused."""
     experiment = Experiment(config)
-    network, card = run(experiment)
+    with experiment.owned(experiment.teacher_folder):
+        network, card = run(experiment)
     if distributed.rank() == 0:
         Console().print(accuracy_table({f"{experiment.teacher_folder.path}": card["accuracy"]}))
     return network
-
-
-def main(arguments: list[str] | None = None) -> int:
-    return command(train_teacher, Config, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -33,7 +33,8 @@ def load(path: Path, device: torch.device | str = "cpu", remedy: str = "name ano
     except FileNotFoundError:
         raise ValueError(f"there is no checkpoint {path}; {remedy}") from None
     except Exception as error:  # a damaged pickle can raise anything
-        raise ValueError(f"{path} is damaged or not a checkpoint of this program; {remedy}") from error
+        what = "is empty" if path.stat().st_size == 0 else "is damaged or not a checkpoint of this program"
+        raise ValueError(f"{path} {what}; {remedy}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path} is a torch file, but not a checkpoint of this program; {remedy}")
     if content.get("version") != VERSION:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-Precision = Literal["fp32", "bf16"]
+from rlnet.training.config import Precision
 
 
 @dataclass(frozen=True)

@@ -1,46 +1,19 @@
 """The student's objective: three-way robust distillation from the all-ReLU teacher (RLNet Sec. 2.4.3)."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from distill import PramForm, ce_by_view, kd_kl, kl_by_view, pram_by_view
+from distill import ce_by_view, kd_kl, kl_by_view, pram_by_view
 from masks import capture
 from rlnet.data.batches import Batch
 from rlnet.models import ModeNetwork
+from rlnet.training.config import DistillationConfig
 from rlnet.training.objective import Objective, mean_over_views, named
 from rlnet.training.views import ViewMaker
 
 PRAM_VIEWS = ("clean", "augmented")  # Eq. 5 leaves the adversarial view out
-
-
-@dataclass(frozen=True)
-class DistillationConfig:
-    """The losses of the student, Eq. 6 (mask search) and Eq. 7 (fine-tuning).
-
-    Args:
-        ce: weight of the cross-entropy, Eq. 2.
-        kl: weight of the distillation from the teacher's clean prediction, Eq. 3.
-        beta: weight of the post-ReLU activation mismatch, Eq. 5; fine-tuning only.
-        temperature: of the distillation.
-        attack_temperature: of the KL that the student's attack maximises (1 in RSLAD, 4 in RLNet's public code).
-        pram: Eq. 4 on every site as printed, or attention transfer on the stages' ends as released; beta belongs to the form.
-    """
-
-    ce: float = 1.0
-    kl: float = 1.0
-    beta: float = 1000.0
-    temperature: float = 4.0
-    attack_temperature: float = 1.0
-    pram: PramForm = "released"
-
-    def __post_init__(self) -> None:
-        if not (self.temperature > 0 and self.attack_temperature > 0):
-            raise ValueError("distillation.temperature and attack_temperature are above 0")
-        if min(self.ce, self.kl, self.beta) < 0:
-            raise ValueError("distillation.ce, kl and beta are weights, at least 0")
 
 
 class StudentObjective(Objective):

@@ -9,8 +9,8 @@ cross-entropy of the other views, each along its own path, is added (AdvProp, Xi
 trained too.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,30 +20,9 @@ from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data.batches import Batch
 from rlnet.models import ModeNetwork, frozen
 from rlnet.training import distributed
+from rlnet.training.config import ObjectiveConfig
 from rlnet.training.objective import Objective, mean_over_views, named
 from rlnet.training.views import ViewMaker, forward
-
-
-@dataclass(frozen=True)
-class ObjectiveConfig:
-    """What the teacher minimises.
-
-    Args:
-        name: rlnet is the mean cross-entropy of all views (RLNet Eq. 1); at (PGD), trades, fast-at and free are the training of
-            their papers along the adversarial path. fast-at and free take nothing of the attack but its eps.
-        beta: of trades, the weight of the KL between clean and attacked predictions.
-        replays: of free, the optimizer steps for each batch; its paper divides the epochs by as many.
-    """
-
-    name: Literal["rlnet", "at", "trades", "fast-at", "free"] = "rlnet"
-    beta: float = 6.0
-    replays: int = 4
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.beta < float("inf"):
-            raise ValueError(f"objective.beta is {self.beta}; it is a weight, at least 0 and finite")
-        if self.replays < 1:
-            raise ValueError(f"objective.replays is {self.replays}; free training takes at least 1 step for each batch")
 
 
 class RobustObjective(Objective):

@@ -1,8 +1,8 @@
 """The training batches of a stage: this rank's part, with as many worker processes as suit the device."""
 
 from rlnet.data import Dataset
-from rlnet.data.augmix import AugMixConfig
 from rlnet.data.batches import TrainingBatches, default_workers
+from rlnet.data.config import AugMixConfig
 from rlnet.training import distributed
 from rlnet.training.device import Compute
 

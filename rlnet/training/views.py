@@ -9,7 +9,7 @@ from torch import Tensor
 from rlnet.attacks import AttackConfig, pgd_linf
 from rlnet.data.batches import Batch
 from rlnet.models import ModeNetwork, frozen
-from rlnet.models.batch_norm import View
+from rlnet.models.words import View
 from rlnet.seeds import seed_of
 from rlnet.training import distributed
 

@@ -165,3 +165,26 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
         (tmp_path / "part").write_bytes(data[:length])
         with pytest.raises(ValueError, match="where you trust it"):
             import_masks(tmp_path / "part", SITES)
+
+
+def test_two_masks_for_one_call_of_autorep(tmp_path: Path) -> None:
+    """The same mask stands under every module path of AutoReP's checkpoints; two that differ leave open which is in use."""
+    sites = {"layer1.0.relu1": (2, 2, 2), "layer1.0.relu2": (2, 2, 2)}
+    first, second = torch.ones(2, 2, 2), torch.zeros(2, 2, 2)
+    state = {"relu.alpha_mask_0_0": first, "relu.alpha_mask_1_0": second, "layer1.0.relu.alpha_mask_0_0": first.clone()}
+    torch.save(state, tmp_path / "same.pth")
+    assert import_masks(tmp_path / "same.pth", sites)["layer1.0.relu1"].all()
+    for other in (second, first.bool() & (torch.arange(8).view(2, 2, 2) > 0), torch.ones(8)):
+        torch.save(state | {"layer1.0.relu.alpha_mask_0_0": other}, tmp_path / "other.pth")
+        words = "other.pth has two masks for call 0, relu.alpha_mask_0_0 and layer1.0.relu.alpha_mask_0_0, which differ"
+        with pytest.raises(ValueError, match=words):
+            import_masks(tmp_path / "other.pth", sites)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x02}q\x00.", b"PK\x03\x04", b"not a checkpoint"])
+def test_a_damaged_checkpoint_is_told_in_our_own_words(tmp_path: Path, content: bytes) -> None:
+    """Torch's words have colours, and for an empty file the advice to load it without safety."""
+    (tmp_path / "masks.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=r"masks\.pth (is empty|is damaged|has neither)") as caught:
+        import_masks(tmp_path / "masks.pth", {"relu": (1, 1, 1)})
+    assert "weights_only" not in str(caught.value) and "\x1b" not in str(caught.value)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from masks import find_sites, get_masks
-from rlnet.export import export
 from rlnet.models import ModeNetwork
+from rlnet.models.onnx_file import export
 
 SHAPE = (1, 8, 8)
 # Network, batch norm, mode, and what part of its ReLUs every site but the first keeps; None: no site is partial.

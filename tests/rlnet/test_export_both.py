@@ -15,8 +15,9 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from torch import Tensor
 
 from masks import get_masks
-from rlnet.export import export, main
+from rlnet.export import main
 from rlnet.models import ModeNetwork, NetworkConfig, build
+from rlnet.models.onnx_file import export
 from rlnet.trained import Facts, to_content
 from rlnet.training import checkpoint
 

@@ -6,9 +6,9 @@ import torch
 from masks import count_kept, exact_topk, find_sites, get_masks, linearize, random_mask
 from rlnet.attacks import AttackConfig
 from rlnet.data.batches import Batch
-from rlnet.mask_search import SearchObjective
 from rlnet.models import NetworkConfig, build, frozen
-from rlnet.training.distillation import DistillationConfig
+from rlnet.stages.mask_search import SearchObjective
+from rlnet.training.config import DistillationConfig
 from rlnet.training.views import ViewMaker
 
 HALF = (0.5, 0.5, 0.5)

@@ -13,11 +13,12 @@ import torch
 import yaml
 
 import rlnet
-from masks import find_sites, get_masks
+from masks import find_sites, get_masks, masks_of
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import DataConfig
 from rlnet.models import ModeNetwork, NetworkConfig, Switch
-from rlnet.trained import Facts, Origin, find, load_with_facts, masks_of, origin_of, read_switch, to_content, write_switch
+from rlnet.runs import find
+from rlnet.trained import Facts, Origin, load_with_facts, origin_of, read_switch, to_content, write_switch
 from rlnet.training import checkpoint
 
 FACTS = Facts(NetworkConfig("resnet18", width=4), "toy", tuple("abcde"), (1, 8, 8), (0.4,), (0.3,))

@@ -15,14 +15,14 @@ import rlnet.nas.__main__
 from masks import linearize, random_mask
 from rlnet.cli import command
 from rlnet.config import Config
-from rlnet.experiment import Experiment
 from rlnet.models import frozen
-from rlnet.teacher import TeacherObjective, teacher_objective
+from rlnet.stages.experiment import Experiment
+from rlnet.stages.teacher import TeacherObjective, teacher_objective
 from rlnet.training import distributed
+from rlnet.training.config import ObjectiveConfig
 from rlnet.training.distillation import StudentObjective
 from rlnet.training.folder import StageFolder
 from rlnet.training.objective import Objective
-from rlnet.training.robust import ObjectiveConfig
 
 
 def objectives(experiment: Experiment) -> dict[str, Objective]:

@@ -7,6 +7,7 @@ n is 10,000 in the official files; a subset of them with the same layout is read
 """
 
 from functools import cached_property
+from os import fsencode
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from torch import Tensor
 from rlnet.data.corrupted_sets.corrupted_set import CorruptedSet
 from rlnet.data.corruptions import SEVERITIES
 from rlnet.data.dataset import ImageSet
+from rlnet.data.files.file_list import FileList
+from rlnet.data.identity.contents import digests
 
 LABELS = "labels.npy"
 
@@ -27,8 +30,9 @@ class CifarC(CorruptedSet):
     def place(folder: Path, name: str) -> Path:
         return folder / f"{name}.npy"
 
-    def files(self, name: str, severity: int) -> list[Path]:
-        return [self.place(self.folder, name), self.folder / LABELS]
+    def contents(self, name: str, severity: int) -> np.ndarray:
+        files = FileList.of(self.folder, (fsencode(self.place(self.folder, name).name), fsencode(LABELS)))
+        return digests(files, self.folder, name)
 
     def check(self, name: str, severity: int) -> None:
         self._images(name)

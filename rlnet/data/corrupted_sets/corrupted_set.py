@@ -1,12 +1,13 @@
 """What every official corrupted test set offers: the images of a corruption at a severity, and a key of their files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Self
 
-from rlnet.data.cache import file_key
+import numpy as np
+
 from rlnet.data.corruptions import CORRUPTIONS, EXTRA, SEVERITIES, check_severity
 from rlnet.data.dataset import ImageSet
 from rlnet.data.randomness import generator
@@ -51,8 +52,10 @@ class CorruptedSet(ABC):
         return images.subset(limit(images.labels, self.classes, self.test_limit, "test_limit", rng))
 
     def key(self, name: str, severity: int) -> str:
-        """A name of `image_set(name, severity)` that changes when one of its files does."""
-        return file_key(self.files(name, severity), self.folder, f"{name} {severity} {self.test_limit}")
+        """A name of `image_set(name, severity)` that changes when what one of its files holds does. Reads new files once."""
+        digest = blake2b(f"{name} {severity} {self.test_limit}".encode(), digest_size=16)
+        digest.update(self.contents(name, severity).tobytes())
+        return digest.hexdigest()
 
     @staticmethod
     @abstractmethod
@@ -64,8 +67,8 @@ class CorruptedSet(ABC):
         """Raises ValueError for what can be seen to be wrong without reading images."""
 
     @abstractmethod
-    def files(self, name: str, severity: int) -> Sequence[Path]:
-        """The files that `read` reads."""
+    def contents(self, name: str, severity: int) -> np.ndarray:
+        """Digests (N, 16), uint8, of the files that `image_set` reads."""
 
     @abstractmethod
     def read(self, name: str, severity: int) -> ImageSet:

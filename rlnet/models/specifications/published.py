@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from rlnet.models.bottleneck import BottleneckSpec, BottleneckStage
-from rlnet.models.inverted_residual import Activation, Block, InvertedResidualSpec, rounded
+from rlnet.models.specifications.bottleneck import BottleneckSpec, BottleneckStage
+from rlnet.models.specifications.inverted_residual import Activation, Block, InvertedResidualSpec, rounded
 
 STEM = 16
 RNAS_CL_STRIDES = (1, 2, 2)

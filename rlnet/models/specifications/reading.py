@@ -5,10 +5,10 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from rlnet.models.bottleneck import BottleneckSpec
-from rlnet.models.cell import CellSpec
-from rlnet.models.inverted_residual import InvertedResidualSpec
-from rlnet.models.specification import VERSION, Specification
+from rlnet.models.specifications.bottleneck import BottleneckSpec
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.inverted_residual import InvertedResidualSpec
+from rlnet.models.specifications.specification import VERSION, Specification
 
 FAMILIES: dict[str, type[Specification]] = {kind.family: kind for kind in (InvertedResidualSpec, BottleneckSpec, CellSpec)}
 

@@ -5,8 +5,8 @@ convolutions, and 5 and 6 identities from its inputs. SMALL_LIKE and MEDIUM_LIKE
 edge, where the paper finds them best; which edges the authors' have is not known.
 """
 
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import EDGES, Codes
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import EDGES, Codes
 
 
 def _cell(text: str) -> Codes:

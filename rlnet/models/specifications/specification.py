@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from masks.atomic_file import write_json
-from rlnet.models.batch_norm import BatchNormKind
-from rlnet.models.elastic import STATIC, Layers
-from rlnet.models.network import ModeNetwork
+from rlnet.models.words import BatchNormKind
+
+if TYPE_CHECKING:
+    from rlnet.models.elastic import Layers
+    from rlnet.models.network import ModeNetwork
 
 VERSION = 1
 LATER = {"later": True}  # of a field that older files have not: at its default it is left out, and their text stays the same
@@ -29,13 +31,15 @@ class Specification:
         mean: tuple[float, ...],
         std: tuple[float, ...],
         kind: BatchNormKind,
-        layers: Layers = STATIC,
-    ) -> ModeNetwork:
+        layers: "Layers | None" = None,
+    ) -> "ModeNetwork":
         """The all-ReLU network with random weights. layers: what it is made of; `ELASTIC` makes it a supernet."""
-        raise NotImplementedError
+        from rlnet.models.building import build_specification  # specifications are read, checked and compared without torch
+
+        return build_specification(self, num_classes, mean, std, kind, layers)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it; `rlnet.models.parse` is the way back."""
+        """As JSON has it; `rlnet.models.specifications.reading.parse` is the way back."""
         return {"version": VERSION, "family": self.family, **_plain(self)}
 
     @classmethod

@@ -11,10 +11,10 @@ place.
 from collections.abc import Callable
 from dataclasses import replace
 
-from rlnet.models.cell import CellSpec
-from rlnet.models.published import mobilenet_v3, mobilenet_v3_large, resnet50, rnas_cl
-from rlnet.models.robnet import FREE, LARGE, MEDIUM_LIKE, SMALL_LIKE, repeated
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.published import mobilenet_v3, mobilenet_v3_large, resnet50, rnas_cl
+from rlnet.models.specifications.robnet import FREE, LARGE, MEDIUM_LIKE, SMALL_LIKE, repeated
+from rlnet.models.specifications.specification import Specification
 
 SMALL = (16, 32, 64)
 S3, S5 = ((16,) * 3, (20,) * 3, (52,) * 3), ((16,) * 5, (20,) * 5, (52,) * 5)

@@ -42,7 +42,7 @@ def x(generator: torch.Generator) -> Tensor:
 
 @pytest.fixture
 def network(tiny_network: Callable[..., ModeNetwork]) -> Iterator[ModeNetwork]:
-    network = tiny_network(keep=0.5)
+    network = tiny_network("two convolutions", keep=0.5)
     with frozen(network, "adversarial"):
         yield network
 
@@ -82,7 +82,7 @@ def test_writes_to_nothing_that_was_given(attack: Attack, network: ModeNetwork, 
 @pytest.mark.parametrize("grad_mode", [True, False])
 def test_only_the_images_get_gradients(attack: Attack, x: Tensor, tiny_network: Callable, grad_mode: bool) -> None:
     """Also outside `frozen`, where parameters ask for one, and where the caller wants none."""
-    network = tiny_network()
+    network = tiny_network("two convolutions")
     labels = network(x).argmax(dim=1)
     with torch.set_grad_enabled(grad_mode):
         x_adv = attack(network, x, labels, 0.1, Draws(0, B))
@@ -119,12 +119,12 @@ def test_takes_the_mode_of_frozen_and_no_other_path(attack: Attack, x: Tensor, t
     """Nothing changes where the other path's batch norms are destroyed, and all does where this path's are."""
     found = {}
     for destroyed in ("none", "clean", "adversarial"):
-        network = tiny_network()
+        network = tiny_network("two convolutions")
         for name, tensor in (*network.named_parameters(), *network.named_buffers()):
             if f".paths.{destroyed}." in name and tensor.dtype.is_floating_point:
                 tensor.data.fill_(float("nan"))
         with frozen(network, mode):
-            labels = tiny_network()(x, mode=mode).argmax(dim=1)
+            labels = tiny_network("two convolutions")(x, mode=mode).argmax(dim=1)
             found[destroyed] = attack(network, x, labels, 0.3, Draws(0, B)).nan_to_num(nan=-1)
     own, other = ("clean", "adversarial") if mode == "normal" else ("adversarial", "clean")
     assert torch.equal(found["none"], found[other])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from rlnet.data.augmix import OPERATIONS, AugMixConfig, augmix
+from rlnet.data.augmix import OPERATIONS, augmix
+from rlnet.data.config import AugMixConfig
 from rlnet.data.corruptions import CORRUPTIONS, EXTRA
 from rlnet.data.randomness import generator
 

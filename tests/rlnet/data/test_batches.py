@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from rlnet.data.augmix import AugMixConfig
 from rlnet.data.batches import Batch, TrainingBatches, default_workers, evaluation_batches
+from rlnet.data.config import AugMixConfig
 from rlnet.data.crop import crop_flip
 from rlnet.data.dataset import Dataset, ImageSet
 

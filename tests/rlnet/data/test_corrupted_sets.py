@@ -152,6 +152,9 @@ def test_the_key_changes_with_the_files(layout: str, request: pytest.FixtureRequ
     assert len(set(keys)) == 4 and keys == [find(base.parent).key(n, s) for n in ("fog", "snow") for s in (1, 2)]
     file = base / "fog.npy" if layout == "cifar_c" else base / "fog" / "1" / "n02" / "val_0.JPEG"
     os.utime(file, ns=(0, 0))
+    assert find(base.parent).key("fog", 1) == keys[0]
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     changed = find(base.parent)
     assert changed.key("fog", 1) != keys[0] and changed.key("snow", 1) == keys[2]
 

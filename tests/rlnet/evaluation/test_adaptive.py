@@ -13,7 +13,7 @@ from rlnet.attacks.objective import loss_and_gradient
 from rlnet.evaluation.adaptive import attack_switch, through
 from rlnet.evaluation.paths import Paths, open_paths
 from rlnet.models import Switch
-from rlnet.models.switch import SCORES
+from rlnet.models.words import SCORES
 
 ATTACK = GradientSign(60, 0.05)
 STEEP = 10.0

@@ -14,8 +14,8 @@ from rlnet.accuracy import random_part
 from rlnet.data import DataConfig, ImageSet
 from rlnet.data.corrupted_sets import CIFAR10_CLASSES, CorruptedSet, official
 from rlnet.data.corruptions import CORRUPTIONS, corrupt
-from rlnet.evaluate import evaluate
-from rlnet.evaluation.settings import FullConfig
+from rlnet.evaluation.config import FullConfig
+from rlnet.evaluation.full import evaluate
 
 COUNT = 40
 LABELS = torch.arange(COUNT) * 7 % 10
@@ -110,5 +110,10 @@ def test_files_made_here_and_changed_files_are_not_mixed_up(
     assert again(corrupted=files)[0] == 11 and again(corrupted=files)[0] == 0
     count, made = again()
     assert count == 10 and made == evaluate(network, test, config)
-    os.utime(files.folder / "fog.npy", ns=(0, 0))
+    fog = files.folder / "fog.npy"
+    os.utime(fog, ns=(0, 0))
+    assert again(corrupted=files)[0] == 0  # the same images at another time
+    content = fog.read_bytes()
+    fog.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(fog, ns=(0, 0))
     assert again(corrupted=files)[0] == 5

@@ -17,8 +17,8 @@ from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import ImageSet
 from rlnet.data.corruptions import CORRUPTIONS, corrupt
 from rlnet.data.corruptions.metrics import BASELINE_ERRORS
-from rlnet.evaluate import evaluate
-from rlnet.evaluation.settings import FullConfig
+from rlnet.evaluation.config import FullConfig
+from rlnet.evaluation.full import evaluate
 from rlnet.models import ModeNetwork, Switch
 
 Settings = Callable[..., FullConfig]

@@ -7,7 +7,7 @@ import pytest
 
 from rlnet.attacks import Pixels
 from rlnet.evaluate import main
-from rlnet.evaluation.settings import FullConfig
+from rlnet.evaluation.config import FullConfig
 from rlnet.lists import Distances, Names, written
 
 

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from rlnet.data import ImageSet
-from rlnet.evaluate import evaluate
 from rlnet.evaluation import shown
+from rlnet.evaluation.config import FullConfig
+from rlnet.evaluation.full import evaluate
 from rlnet.evaluation.pictures import draw
-from rlnet.evaluation.settings import FullConfig
 
 Settings = Callable[..., FullConfig]
 

@@ -10,10 +10,10 @@ import torch
 
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data import ImageSet
-from rlnet.evaluate import evaluate
 from rlnet.evaluation import work
+from rlnet.evaluation.config import EvaluationConfig, FullConfig
+from rlnet.evaluation.full import evaluate
 from rlnet.evaluation.paper import paper_accuracies
-from rlnet.evaluation.settings import EvaluationConfig, FullConfig
 from rlnet.models import ModeNetwork
 
 CPU = torch.device("cpu")

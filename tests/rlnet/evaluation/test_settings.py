@@ -13,8 +13,9 @@ from rlnet.attacks import named
 from rlnet.calibrate import CalibrateConfig
 from rlnet.data import ImageSet
 from rlnet.data.corruptions import CORRUPTIONS, EXTRA
-from rlnet.evaluate import evaluate
-from rlnet.evaluation.settings import EvaluationConfig, FullConfig, corruption_names, crafting
+from rlnet.evaluation.config import EvaluationConfig, FullConfig, corruption_names
+from rlnet.evaluation.full import evaluate
+from rlnet.evaluation.plan import crafting
 from rlnet.lists import Names
 from rlnet.models import ModeNetwork, Switch
 

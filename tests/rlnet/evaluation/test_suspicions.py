@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from rlnet.attacks import ROBUST, WRONG, Pixels
 from rlnet.data import ImageSet
-from rlnet.evaluate import evaluate
 from rlnet.evaluation import suspicions
+from rlnet.evaluation.config import FullConfig
+from rlnet.evaluation.full import evaluate
 from rlnet.evaluation.outcomes import Outcomes
-from rlnet.evaluation.settings import FullConfig
 
 DOCS = Path(__file__).parents[3] / "docs" / "evaluation.md"
 NAMES = {

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlnet.calibrate import CalibrateConfig, calibrate_network
+from rlnet.calibrate import CalibrateConfig
 from rlnet.data import ImageSet
+from rlnet.evaluation.calibration import calibrate_network
 from rlnet.evaluation.paths import open_paths
 from rlnet.evaluation.switching import auc, calibrate, detection, largest_threshold
 from rlnet.models import Switch
-from rlnet.models.switch import SCORES
+from rlnet.models.words import SCORES
 from rlnet.trained import read_switch
 
 CPU = torch.device("cpu")

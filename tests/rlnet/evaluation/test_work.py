@@ -14,10 +14,10 @@ from torch import Tensor
 
 from rlnet.attacks import Draws, Pixels
 from rlnet.data import ImageSet
+from rlnet.evaluation.config import FullConfig
 from rlnet.evaluation.journal import Journal
 from rlnet.evaluation.paths import fingerprint, open_paths
 from rlnet.evaluation.plan import full_parts
-from rlnet.evaluation.settings import FullConfig
 from rlnet.evaluation.work import Part, do, pieces_of
 from rlnet.models import NetworkConfig, Switch, build
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from rlnet.models import ModeNetwork
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import CODES, EDGES
-from rlnet.models.robnet import LARGE, repeated
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import CODES, EDGES
+from rlnet.models.specifications.robnet import LARGE, repeated
 
 SHAPE = (1, 8, 8)
 TINY = repeated(LARGE, channels=4, cells=4)

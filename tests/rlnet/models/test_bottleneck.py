@@ -9,8 +9,8 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from masks import find_sites
-from rlnet.models.bottleneck import BottleneckSpec, BottleneckStage
-from rlnet.models.specifications import parse
+from rlnet.models.specifications.bottleneck import BottleneckSpec, BottleneckStage
+from rlnet.models.specifications.reading import parse
 
 TINY = BottleneckSpec((BottleneckStage((3, 5), 8), BottleneckStage((4,), 12, 2)), (4, 6), stem_residual=True)
 

@@ -13,12 +13,12 @@ import torch
 from masks import find_sites
 from pi_bench.model import graph
 from pi_bench.model.operations import ReLU
-from rlnet.export import export
 from rlnet.models import frozen
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import CODES, EDGES
 from rlnet.models.elastic import ELASTIC, activate, copy_part
-from rlnet.models.robnet import LARGE, repeated
+from rlnet.models.onnx_file import export
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import CODES, EDGES
+from rlnet.models.specifications.robnet import LARGE, repeated
 from rlnet.nas.cost import cost
 
 from .cells import CELLS, GAPS, SHAPE, TINY, made, random_spec

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import DIRECT, WIRES
-from rlnet.models.robnet import MEDIUM_LIKE, SMALL_LIKE
-from rlnet.models.zoo import ZOO
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import DIRECT, WIRES
+from rlnet.models.specifications.robnet import MEDIUM_LIKE, SMALL_LIKE
+from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.cost import cost
 
 from .cells import SHAPE, cell

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from rlnet.models import NetworkConfig, build
-from rlnet.models.cell import CellSpec
-from rlnet.models.robnet import FREE, LARGE
-from rlnet.models.specifications import parse, read
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.reading import parse, read
+from rlnet.models.specifications.robnet import FREE, LARGE
 
 from .cells import SHAPE, TINY, random_spec
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from masks import find_sites
-from rlnet.models.cell import CellSpec
-from rlnet.models.robnet import FREE, LARGE, MEDIUM_LIKE, SMALL_LIKE, repeated
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.robnet import FREE, LARGE, MEDIUM_LIKE, SMALL_LIKE, repeated
 from rlnet.nas.cost import cost_of
 
 from .cells import CELLS, EMPTY, GAPS, SHAPE, TINY, cell, made, random_spec

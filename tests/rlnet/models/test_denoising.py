@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from masks import find_sites
 from pi_bench.model import graph
-from rlnet.export import export
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import EDGES
 from rlnet.models.denoising import FILTERS, DenoisingBlock
 from rlnet.models.elastic import ELASTIC, STATIC, activate, copy_part
-from rlnet.models.robnet import LARGE, repeated
-from rlnet.models.zoo import ZOO
+from rlnet.models.onnx_file import export
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import EDGES
+from rlnet.models.specifications.robnet import LARGE, repeated
+from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.cost import cost
 
 from .cells import SHAPE, TINY, made

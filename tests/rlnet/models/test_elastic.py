@@ -9,7 +9,7 @@ from torch import nn
 from rlnet.models import frozen
 from rlnet.models.elastic import ELASTIC, ElasticConv2d, ElasticLinear, activate, copy_part
 from rlnet.models.network import ModeNetwork
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas.proard import MobileNetV3Space, ResNet50Space
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.space import Space

@@ -14,12 +14,13 @@ from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
 
 from masks import find_sites
 from rlnet.cli import command
-from rlnet.export import export
 from rlnet.models import NetworkConfig, build
-from rlnet.models.inverted_residual import Block, HSwish, InvertedResidualSpec, add_first, rounded
-from rlnet.models.published import mobilenet_v3
-from rlnet.models.specifications import parse
-from rlnet.models.zoo import ZOO
+from rlnet.models.inverted_residual import HSwish, add_first
+from rlnet.models.onnx_file import export
+from rlnet.models.specifications.inverted_residual import Block, InvertedResidualSpec, rounded
+from rlnet.models.specifications.published import mobilenet_v3
+from rlnet.models.specifications.reading import parse
+from rlnet.models.specifications.zoo import ZOO
 
 GREY = ((0.4,), (0.3,))
 TINY = InvertedResidualSpec(stages=((Block(3, 8, 4, residual=True), Block(5, 12, 6, stride=2)),), stem=4, head=(9,), bias=True)

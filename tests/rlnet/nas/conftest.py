@@ -10,13 +10,23 @@ import rlnet.nas.experiment
 from rlnet.data import Dataset
 
 
+class Unread:
+    """A test set of which only the size may be asked."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a search asks for {name} of the test set")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def no_test_set() -> Iterator[None]:
     """No search has a test set that it could read."""
     load = rlnet.nas.experiment.load
 
     def without_test_set(*arguments: Any) -> Dataset:
-        return dataclasses.replace(load(*arguments), test=None)
+        return dataclasses.replace(load(*arguments), test=Unread())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rlnet.nas.experiment, "load", without_test_set)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rlnet.nas.__main__ import search_network
 from rlnet.nas.config import NasConfig
+from rlnet.nas.whole import search_network
 
 
 def search_into(factory: pytest.TempPathFactory, config: NasConfig) -> Path:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rlnet.models.cell import CellSpec
-from rlnet.models.cell_wiring import EDGES
-from rlnet.models.robnet import LARGE, repeated
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import EDGES
+from rlnet.models.specifications.robnet import LARGE, repeated
 from rlnet.nas.analysis import analyse, embedded, encoding, is_possible
 from rlnet.nas.sample_pictures import analysis_figure
 

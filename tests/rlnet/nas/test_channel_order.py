@@ -13,13 +13,13 @@ from rlnet.data import DataConfig
 from rlnet.models import ModeNetwork
 from rlnet.models.batch_norm import SyncedBatchNorm2d
 from rlnet.models.elastic import ELASTIC, activate
-from rlnet.models.specification import Specification
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas import supernet as supernet_stage
 from rlnet.nas.channel_order import sort_channels
 from rlnet.nas.config import EvolutionConfig, LargestConfig, NasConfig, SupernetConfig
 from rlnet.nas.experiment import NasExperiment
-from rlnet.nas.families import SpaceConfig
 from rlnet.nas.proard import ALL, MobileNetV3Space, ProgressiveSpace, ResNet50Space
+from rlnet.nas.space_config import SpaceConfig
 
 from .searches import interrupt
 

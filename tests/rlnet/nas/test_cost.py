@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rlnet.models.inverted_residual import Block, InvertedResidualSpec
-from rlnet.models.published import mobilenet_v3
-from rlnet.models.specification import Specification
-from rlnet.models.zoo import ZOO
+from rlnet.models.specifications.inverted_residual import Block, InvertedResidualSpec
+from rlnet.models.specifications.published import mobilenet_v3
+from rlnet.models.specifications.specification import Specification
+from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.cost import cost, cost_of
 from rlnet.nas.limits import Limits
 from rlnet.nas.rnas_cl import FOR_IMAGENET, SPACES, rnas_cl_space

@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from rlnet.attacks import AttackConfig, Pixels
-from rlnet.models.cell import CellNet, CellSpec
-from rlnet.models.cell_wiring import EDGES
-from rlnet.models.robnet import LARGE, repeated
+from rlnet.models.cell import CellNet
+from rlnet.models.specifications.cell import CellSpec
+from rlnet.models.specifications.cell_wiring import EDGES
+from rlnet.models.specifications.robnet import LARGE, repeated
 from rlnet.nas.fsp import cell_distances, deep_distance, fsp_distance, fsp_matrix, fsp_of
 from rlnet.nas.sample import Candidate, Sample, below_threshold
 from rlnet.training.device import resolve

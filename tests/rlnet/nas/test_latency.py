@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from rlnet.models.specifications import read as read_specification
+from rlnet.models.specifications.reading import read as read_specification
 from rlnet.nas.__main__ import main
 from rlnet.nas.cost import Cost
-from rlnet.nas.families import SpaceConfig, make_space
+from rlnet.nas.families import make_space
 from rlnet.nas.latency import COUNTS, LatencyModel, read
-from rlnet.nas.limits import Limits, parse_latency
+from rlnet.nas.limits import Limits
+from rlnet.nas.space_config import SpaceConfig
+from rlnet.nas.written_limits import parse_latency
 
 COMMITTED = Path(__file__).parents[3] / "results" / "latency-lan.json"
 GOOD: dict[str, Any] = {
@@ -102,7 +104,7 @@ def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             ["--max-latency", "1ms", "--latency-model", str(file)],
             "a latency of 1 ms is too short: the smallest network of this",
         ),
-        (["--max-latency", "2s", "--latency-model", str(tmp_path / "none.json")], "No such file"),
+        (["--max-latency", "2s", "--latency-model", str(tmp_path / "none.json")], "there is no file"),
         (["--latency-model", str(file), "--space.name", "mbv3-published", "--space.width", "0.25"], "knows ReLUs only"),
     ]
     for more, message in given:

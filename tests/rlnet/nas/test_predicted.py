@@ -8,15 +8,15 @@ import pytest
 
 from rlnet.attacks import AttackConfig
 from rlnet.data import DataConfig
-from rlnet.models.specifications import read
+from rlnet.models.specifications.reading import read
 from rlnet.nas import supernet as supernet_stage
-from rlnet.nas.__main__ import search_network
 from rlnet.nas.config import EvolutionConfig, LargestConfig, NasConfig, SupernetConfig
 from rlnet.nas.experiment import NasExperiment
-from rlnet.nas.families import SpaceConfig
 from rlnet.nas.judge import Judge
 from rlnet.nas.nsga2_config import Nsga2Config, PredictorConfig
 from rlnet.nas.predicted import examples
+from rlnet.nas.space_config import SpaceConfig
+from rlnet.nas.whole import search_network
 
 from .searches import interrupt, results, search_interrupted, search_into, without_search
 

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from rlnet.models.cell_wiring import EDGES, Codes
-from rlnet.models.robnet import FREE, LARGE, MEDIUM_LIKE, SMALL_LIKE, repeated
-from rlnet.models.zoo import ZOO
+from rlnet.models.specifications.cell_wiring import EDGES, Codes
+from rlnet.models.specifications.robnet import FREE, LARGE, MEDIUM_LIKE, SMALL_LIKE, repeated
+from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.cost import cost
 from rlnet.nas.robnet import BUDGETS, RobNetSpace, convolutions, density, direct_share, has_budget, is_promising
 

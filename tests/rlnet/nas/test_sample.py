@@ -11,14 +11,15 @@ from torch import Tensor
 from rlnet.attacks import AttackConfig
 from rlnet.cli import command
 from rlnet.data import DataConfig
-from rlnet.models.specifications import read
+from rlnet.models.specifications.reading import read
 from rlnet.nas import supernet as supernet_stage
-from rlnet.nas.__main__ import main, search_network
+from rlnet.nas.__main__ import main
 from rlnet.nas.config import EvolutionConfig, NasConfig, SupernetConfig
 from rlnet.nas.experiment import NasExperiment
-from rlnet.nas.families import SpaceConfig
 from rlnet.nas.limits import Limits
 from rlnet.nas.sample_config import SampleConfig
+from rlnet.nas.space_config import SpaceConfig
+from rlnet.nas.whole import search_network
 from rlnet.training.robust import AdversarialTraining
 from rlnet.training.schedule import TrainConfig
 

@@ -13,22 +13,25 @@ import rlnet.nas.experiment
 from rlnet.attacks import AttackConfig
 from rlnet.config import Config
 from rlnet.data import DataConfig
-from rlnet.experiment import Experiment
 from rlnet.models import NetworkConfig, frozen
-from rlnet.models.specification import Specification
-from rlnet.models.specifications import read
+from rlnet.models.specifications.reading import read
+from rlnet.models.specifications.specification import Specification
 from rlnet.nas import supernet as supernet_stage
-from rlnet.nas.__main__ import main, search_network
+from rlnet.nas.__main__ import main
 from rlnet.nas.config import EvolutionConfig, LargestConfig, NasConfig, SupernetConfig
 from rlnet.nas.experiment import NasExperiment
-from rlnet.nas.families import SpaceConfig, make_space
+from rlnet.nas.families import make_space
 from rlnet.nas.judge import Judge, calibrate
 from rlnet.nas.judged_table import read_judged
-from rlnet.nas.limits import Limits, parse_limit
+from rlnet.nas.limits import Limits
 from rlnet.nas.proard import ResNet50Space
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.search import Judged, evolve, front, repaired
+from rlnet.nas.space_config import SpaceConfig
+from rlnet.nas.whole import search_network
+from rlnet.nas.written_limits import parse_limit
 from rlnet.progress import bar
+from rlnet.stages.experiment import Experiment
 
 from .searches import interrupt, results, search_interrupted, search_into, without_search
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from rlnet.models.zoo import ZOO
+from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.phases import PHASES
 from rlnet.nas.proard import MobileNetV3Space, ProgressiveSpace, ResNet50Space
 from rlnet.nas.rnas_cl import SPACES, InvertedResidualSpace, rnas_cl_space

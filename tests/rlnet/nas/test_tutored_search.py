@@ -13,18 +13,21 @@ import rlnet.nas.experiment
 import rlnet.nas.relaxed_search
 from rlnet.attacks import AttackConfig
 from rlnet.data import DataConfig, Dataset, ImageSet
-from rlnet.evaluate import EvaluateConfig, evaluate_file
+from rlnet.evaluation.config import EvaluateConfig
+from rlnet.evaluation.of_file import evaluate_file
 from rlnet.models import NetworkConfig
-from rlnet.models.specifications import read
+from rlnet.models.specifications.reading import read
 from rlnet.nas import tutored_search
-from rlnet.nas.__main__ import main, search_network
+from rlnet.nas.__main__ import main
 from rlnet.nas.config import NasConfig
-from rlnet.nas.families import FAMILIES, SpaceConfig
+from rlnet.nas.families import FAMILIES
 from rlnet.nas.limits import Limits
 from rlnet.nas.rnas_cl import InvertedResidualSpace
+from rlnet.nas.space_config import SpaceConfig
 from rlnet.nas.tutor_config import TutorConfig
 from rlnet.nas.tutored_experiment import TutoredExperiment
 from rlnet.nas.tutored_training import AdversarialObjective
+from rlnet.nas.whole import search_network
 from rlnet.trained import load
 from rlnet.training.schedule import TrainConfig
 from tests.rlnet.nas.test_watched_layers import TinyViT

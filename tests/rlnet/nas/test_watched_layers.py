@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from rlnet.models import NetworkConfig, build
-from rlnet.models.zoo import ZOO
+from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.gumbel import gated
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.watched_layers import as_map, student_units, teacher_layers, watched, watched_units

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-import rlnet.finetune
+import rlnet.stages.student
 from rlnet.attacks import AttackConfig
 from rlnet.config import Config, EvaluationConfig, SearchConfig
 from rlnet.data import DataConfig
@@ -91,8 +91,8 @@ def flags(tiny: Callable[..., Config]) -> Callable[..., list[str]]:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the ONNX file and the pictures, which take longer than the rest of a tiny run."""
-    monkeypatch.setattr(rlnet.finetune, "export", lambda *arguments: None)
-    monkeypatch.setattr(rlnet.finetune, "draw", lambda folder: None)
+    monkeypatch.setattr(rlnet.stages.student, "export", lambda *arguments: None)
+    monkeypatch.setattr(rlnet.stages.student, "draw", lambda folder: None)
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +100,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[..., 
     """The folder of runs that one tiny run leaves, without ONNX file and pictures. To be copied, not written to."""
     runs = tmp_path_factory.mktemp("uninterrupted") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rlnet.finetune, "export", lambda *arguments: None)
-        patch.setattr(rlnet.finetune, "draw", lambda folder: None)
+        patch.setattr(rlnet.stages.student, "export", lambda *arguments: None)
+        patch.setattr(rlnet.stages.student, "draw", lambda folder: None)
         finetune(tiny(runs))
     return runs
 
@@ -153,7 +153,8 @@ def refuse(
         capsys.readouterr()
         assert main([*flags(runs, **changes), *more]) == 2
         printed = capsys.readouterr()
-        (line,) = printed.err.splitlines()
+        *said, line = printed.err.splitlines()
+        assert len(said) <= 1  # what the command was about to do, where only torch could tell that it cannot
         assert line.startswith("error: ") and printed.out == ""
         for word in words:
             assert word in line

@@ -71,9 +71,10 @@ DAMAGES = [foreign_torch_file, bomb_in_a_torch_file, other_version, truncated_fi
 @pytest.mark.parametrize("content", FOREIGN)
 def test_foreign_teacher_files(refuse: Refuse, tmp_path: Path, content: str) -> None:
     (tmp_path / "best.pt").write_bytes(FOREIGN[content](tmp_path))
+    what = "is empty" if content == "empty" else "is damaged or not a checkpoint of this program"
     refuse(
         [f"--teacher_file={tmp_path / 'best.pt'}"],
-        f"{tmp_path / 'best.pt'} is damaged or not a checkpoint of this program; name another file",
+        f"{tmp_path / 'best.pt'} {what}; name another file",
     )
     assert not (tmp_path / "executed").exists()
 

@@ -10,9 +10,9 @@ import torch
 import rlnet
 from masks import load_masks
 from rlnet.config import Config
-from rlnet.experiment import Experiment
 from rlnet.finetune import finetune, main
 from rlnet.mask_search import search_masks
+from rlnet.stages.experiment import Experiment
 from rlnet.teacher import train_teacher
 
 pytestmark = pytest.mark.usefixtures("no_pictures")

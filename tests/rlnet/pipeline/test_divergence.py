@@ -11,7 +11,7 @@ import torch
 
 import rlnet.training.loop
 from rlnet.finetune import main
-from rlnet.teacher import TeacherObjective
+from rlnet.stages.teacher import TeacherObjective
 from rlnet.training.distillation import StudentObjective
 
 pytestmark = pytest.mark.usefixtures("no_pictures")

@@ -136,7 +136,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], command: C
     capsys.readouterr()
     assert command(arguments) == 2
     printed = capsys.readouterr()
-    (line,) = printed.err.splitlines()
+    *_, line = printed.err.splitlines()
     assert line.startswith("error: ") and printed.out == ""
     return line
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data.batches import Batch
 from rlnet.models import ModeNetwork, frozen
-from rlnet.models.batch_norm import BatchNormKind
-from rlnet.training.robust import ObjectiveConfig, RobustObjective, robust_objective
+from rlnet.models.words import BatchNormKind
+from rlnet.training.config import ObjectiveConfig
+from rlnet.training.robust import RobustObjective, robust_objective
 from rlnet.training.views import ViewMaker
 
 B = 6

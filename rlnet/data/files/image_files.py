@@ -1,12 +1,16 @@
-"""One image file to uint8 RGB pixels, refused if it is not what the other files of its data set are."""
+"""The image files of a data set as pixels of one mode and size; a file that is unlike the others is refused."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-MODES = {1: "gray", 3: "RGB", 4: "RGBA"}
+from rlnet.data.files.decoding import MOST_PIXELS, decode
+from rlnet.data.files.shown import shown
+
+MODES = {1: "gray", 3: "RGB"}
 
 
 @dataclass(frozen=True)
@@ -28,36 +32,24 @@ class Reader:
         image = decode(path)
         mode = MODES[image.shape[2]]
         if mode not in self.mode.split(" or "):
-            raise ValueError(f"{path} is {mode}, but {self.first} is {self.mode}: convert them to one mode")
+            raise ValueError(f"{shown(path)} is {mode}, but {shown(self.first)} is {self.mode}: convert them to one mode")
         if self.size is not None:
             image = resize(image, self.size)
         if image.shape[:2] != (self.height, self.width):
             raise ValueError(
-                f"{path} has {image.shape[1]}x{image.shape[0]} pixels, but {self.first} has {self.width}x{self.height}:"
-                " set image_size to resize all images"
+                f"{shown(path)} has {image.shape[1]}x{image.shape[0]} pixels, but {shown(self.first)} has"
+                f" {self.width}x{self.height}: set image_size to resize all images"
             )
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if mode == "gray" else cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if mode == "gray" else image
 
 
 def reader_like(first: Path, size: int | None, mixed_gray: bool = False) -> Reader:
     """A reader for files like the first one; mixed_gray accepts gray files among RGB ones. Raises ValueError."""
+    if size is not None and size**2 > MOST_PIXELS:
+        raise ValueError(f"image_size is {size}: use at most {math.isqrt(MOST_PIXELS):,}")
     image = decode(first)
-    mode = MODES[image.shape[2]]
-    if mode == "RGBA":
-        raise ValueError(f"{first} has an alpha channel (RGBA): convert the images to RGB")
     height, width = (size, size) if size is not None else image.shape[:2]
-    return Reader(first, "gray or RGB" if mixed_gray else mode, height, width, size)
-
-
-def decode(path: Path) -> np.ndarray:
-    """The pixels of a file as stored, uint8 (H, W, 1), BGR (H, W, 3) or BGRA (H, W, 4). Raises ValueError."""
-    content = np.fromfile(path, dtype=np.uint8)
-    image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
-    if image is None:
-        raise ValueError(f"{path} is not an image, or is damaged: remove it or put it right")
-    if image.dtype != np.uint8:
-        raise ValueError(f"{path} has {image.dtype} pixels: convert it to 8 bits a channel")
-    return image[..., None] if image.ndim == 2 else image
+    return Reader(first, "gray or RGB" if mixed_gray else MODES[image.shape[2]], height, width, size)
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
