@@ -31,6 +31,7 @@ class Claim:
     def __init__(self, folder: Path):
         self.folder = folder
         self._lease: SoftFileLease | None = None
+        self._made: list[Path] = []
 
     def take(self) -> None:
         """Makes this process the folder's owner. Raises ValueError, on all ranks, where another one is; it names that one."""
@@ -47,6 +48,7 @@ class Claim:
 
     def _take(self) -> str | None:
         """None, or why the folder cannot be had. An owner that touches its file lives, so it is enough to see it do so once."""
+        self._made = [self.folder, *(place for place in self.folder.parents if not place.exists())]
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / FILE
         lease = SoftFileLease(file, lease_duration=LEASE_S, heartbeat_interval=TOUCH_S, timeout=0, thread_local=False)
@@ -81,12 +83,13 @@ class Claim:
             )
 
     def give_back(self) -> None:
-        """Lets go of the folder, and removes it where nothing was written; of one that is not held, nothing."""
+        """Lets go of the folder, and removes what `take` made where nothing was written; of one that is not held, nothing."""
         if self._lease is not None:
             self._lease.release()
             self._lease = None
-            with suppress(OSError):
-                self.folder.rmdir()
+            with suppress(OSError):  # the first one that is not empty ends it
+                for place in self._made:
+                    place.rmdir()
 
 
 @contextmanager

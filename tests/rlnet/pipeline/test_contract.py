@@ -23,7 +23,7 @@ from rlnet.teacher import train_teacher
 
 TOTAL, BUDGET = 34_816, 12_534  # ResNet-18 at width 4: 557,056 / 16; 36% of it, rounded
 PICTURES = {"losses.png", "relus.png", "masks.png", "batch_norm.png"}
-FILES = {"config.yaml", "metrics.jsonl", "last.pt", "best.pt", "card.json"}
+FILES = {"config.yaml", "images.json", "metrics.jsonl", "last.pt", "best.pt", "card.json"}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_the_loss_is_the_mean_over_the_views_of_the_weighted_terms(finished: Pat
 def test_student_card(card: dict) -> None:
     assert set(card) == {
         *("kind", "dataset", "network", "relu", "accuracy", "teacher", "seed", "command", "commit", "versions"),
-        *("hardware", "seconds", "precision", "evaluation"),
+        *("hardware", "seconds", "precision", "evaluation", "data", "switch"),
     }
     assert card["kind"] == "student" and card["dataset"] == "digits" and card["seed"] == 0
     network = {"name": "resnet18", "width": 4, "batch_norm": "dual", "stem_stride": 1, "spec": None}
@@ -93,6 +93,12 @@ def test_student_card(card: dict) -> None:
     assert isinstance(card["command"], str) and (card["commit"] is None or isinstance(card["commit"], str))
     assert torch.__version__.startswith(card["versions"]["torch"])
     assert card["hardware"]["device"] == "cpu" and card["hardware"]["threads"] == 1
+    assert {part: card["data"][part] for part in ("train", "validation", "test")} == {
+        "train": 180,
+        "validation": 20,
+        "test": 60,
+    }
+    assert card["switch"]["held_out"]["n"] == 20
     assert set(card["seconds"]) == {"teacher", "masks", "student", "evaluation"}
     assert all(isinstance(seconds, float) and seconds > 0 for seconds in card["seconds"].values())
 

@@ -25,6 +25,7 @@ from rlnet.evaluation import work
 from rlnet.finetune import finetune, main
 from rlnet.stages.teacher import TeacherObjective
 from rlnet.training.distillation import StudentObjective
+from rlnet.training.ownership import FILE
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -131,7 +132,11 @@ def test_the_disk_is_full_within_a_file(
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert "File too large; nothing was lost: put that right and run the same command again" in capsys.readouterr().err
-        assert sorted(path.name for path in (tmp_path / "digits/teacher").iterdir()) == ["config.yaml", "metrics.jsonl"]
+        assert sorted(path.name for path in (tmp_path / "digits/teacher").iterdir()) == [
+            "config.yaml",
+            "images.json",
+            "metrics.jsonl",
+        ]
     assert main(flags(tmp_path)) == 0
     same_run(tmp_path, uninterrupted)
 
@@ -225,7 +230,8 @@ def test_a_real_signal_within_an_epoch(
         assert rest.splitlines()[-1] == "interrupted; the same command continues where this one stopped"
         assert "Traceback" not in rest
         assert_nothing_is_half_written(tmp_path)
-    assert not (tmp_path / "digits/relu-12534").exists()
+        assert not (tmp_path / "digits/relu-12534").exists()
+    assert not [path for path in (tmp_path / "digits/relu-12534").rglob("*") if path.is_file() and path.name != FILE]
     assert main(flags(tmp_path)) == 0
     same_run(tmp_path, uninterrupted)
 
