@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rlnet import strict_yaml
+from pi_bench.benchmark import main as pi_bench_main
 from rlnet.cli import command
 from rlnet.finetune import main
+from shell import strict_yaml
 
 READ_OTHERWISE = {
     "010": "8",
@@ -100,3 +101,12 @@ def test_words_stay_words(tmp_path: Path) -> None:
     assert command(seen.append, Words, [f"--config={file}"]) == 0
     assert command(seen.append, Words, ["--filters=on", "--budget=010"]) == 0
     assert [(config.filters, str(config.budget)) for config in seen] == [("off", "36%"), ("on", "010")]
+
+
+@pytest.mark.parametrize("written", ["010", "1:30", "0x10"])
+def test_so_is_one_of_a_secure_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(f"repeats: {written}\n")
+    assert pi_bench_main(["model.onnx", f"--config={file}"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(file) in line and f"{written} would be" in line
