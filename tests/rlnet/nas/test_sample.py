@@ -53,6 +53,7 @@ def test_what_a_search_leaves(searched: Path) -> None:
     folder, search = searched / FOLDER, card["search"]
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml",
+        "images.json",
         "spec.json",
         "card.json",
         "search.png",

@@ -59,7 +59,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_a_search_leaves(searched: Path) -> None:
     """The network found keeps the limit, is in the space, and is the best on the card's front; rlnet.finetune takes it."""
     folder = searched / "digits" / "nas-proard-60k"
-    files = {"config.yaml", "spec.json", "card.json", "judged.csv", "search.png", "network.png"}
+    files = {"config.yaml", "images.json", "spec.json", "card.json", "judged.csv", "search.png", "network.png"}
     assert {path.name for path in folder.iterdir()} == files
     spec, (_, card) = read(folder / "spec.json"), results(searched / FOLDER)
     assert make_space("proard", TINY.space).contains(spec) and card["found"]["specification"] == spec.plain()

@@ -84,7 +84,8 @@ def everything(runs: Path) -> tuple[Any, ...]:
 def test_what_a_search_leaves(searched: Path) -> None:
     folder = searched / FOLDER
     assert {path.name for path in folder.iterdir()} == {
-        *("config.yaml", "spec.json", "card.json", "judged.csv", "tutors.json", "search.png", "network.png", "tutors.png"),
+        *("config.yaml", "images.json", "spec.json", "card.json", "judged.csv", "tutors.json"),
+        *("search.png", "network.png", "tutors.png"),
         *("search", "training", "finetuning"),
     }
     spec, card = read(folder / "spec.json"), json.loads((folder / "card.json").read_text())
