@@ -6,29 +6,13 @@ python -m pi_bench STUDENT.onnx --protocol one-trip --inputs images.npz
 python -m pi_bench STUDENT.onnx --mode normal,adversarial
 """
 
-import shlex
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from pi_bench.cli import command
-from pi_bench.contenders import Contender, GivenImages, contenders
-from pi_bench.inputs import Images
-from pi_bench.measure import Measured, Plan, check_ahead, measure
-from pi_bench.model import graph
-from pi_bench.parties.local import LocalParties
-from pi_bench.progress import bar, console
-from pi_bench.protocols import PROTOCOLS
+from pi_bench.given import check_ahead, check_model, check_there
+from pi_bench.progress import say
 from pi_bench.protocols.settings import Settings
-from pi_bench.results import card, folder, outcome, series, terminal
-from pi_bench.units import size
 from pi_bench.wire.network import REAL, Network, choose
 
 
@@ -97,6 +81,11 @@ class BenchmarkConfig:
             raise ValueError(f"threads is {self.threads}: at least 1")
         if self.comparison_bits is not None and self.calibration is not None:
             raise ValueError("comparison bits are given or chosen by calibration; leave out --comparison-bits or --calibration")
+        if self.labels is not None and self.inputs is None:
+            raise ValueError("labels without images; give --inputs too")
+        for protocol in (*self.protocols, *(protocol for _, protocol in self.others if protocol)):
+            self.settings(protocol)  # which checks them
+        _ = self.networks  # likewise
 
     @property
     def networks(self) -> list[Network]:
@@ -118,111 +107,36 @@ class BenchmarkConfig:
         """Those that are asked for, each once."""
         return list(dict.fromkeys(name.strip() for name in self.protocol.split(",")))
 
+    @property
+    def others(self) -> list[tuple[Path, str]]:
+        """Files of `against`, each with its protocol; "" where it is run under those of all."""
+        parts = (name.strip().partition("@") for name in filter(None, self.against.split(",")))
+        return [(Path(file), protocol) for file, _, protocol in parts]
+
     def settings(self, protocol: str) -> Settings:
         return Settings(protocol, self.provider, self.precision_bits, self.batch, self.comparison_bits)
-
-    def subjects(self, path: Path) -> Iterator[tuple[Path, Settings, str | None]]:
-        """File, settings and mode of all that is to be run."""
-        yield from ((path, self.settings(protocol), mode) for mode in self.modes for protocol in self.protocols)
-        for name in filter(None, self.against.split(",")):
-            file, _, protocol = name.strip().partition("@")
-            modes = [None] if self.mode is None or graph.modes(Path(file)) is None else self.modes
-            protocols = [protocol] if protocol else self.protocols
-            yield from ((Path(file), self.settings(protocol), mode) for mode in modes for protocol in protocols)
 
 
 def benchmark(path: Path, config: BenchmarkConfig) -> None:
     """Runs everything, prints and writes the results."""
+    for file in (path, *(file for file, _ in config.others)):
+        check_model(file)
+    check_there((config.inputs, config.labels, config.calibration))
+    say(_intention(path, config))
+
+    from pi_bench.one_host import run
+    from pi_bench.results import folder, terminal
+
     cards = run(path, config)
     terminal.show(cards, all_layers=config.all_layers)
     folder.write(cards, place := config.out or path.parent / "pi_bench")
-    console.print(f"cards, picture.png and page.html are in {place}")
+    say(f"cards, picture.png and page.html are in {place}")
 
 
-def run(path: Path, config: BenchmarkConfig) -> list[dict[str, Any]]:
-    """The card of each network under its protocol, on each emulated network."""
-    networks, started = config.networks, datetime.now(UTC)
-    images = GivenImages(config.inputs, config.labels, config.images, config.seed, config.calibration)
-    chosen = contenders(config.subjects(path), images)
-    given = images.of(chosen[0].model)
-    _print_risk(chosen, len(given.images), config.precision_bits)
-    with _parties(chosen, given, images.calibrating(), config) as subjects:
-        plan = Plan(len(given.images), networks, config.warmups, config.repeats, config.ahead)
-        with bar("secure inferences", plan.steps(subjects)) as advance:
-            found = measure(subjects, plan, advance)
-        _print_ahead(chosen, found)
-        facts = [subject.facts for subject in subjects]
-    results = [
-        _result(contender, config, network, measured, facts_of, given)
-        for contender, measured, facts_of in zip(chosen, found, facts, strict=True)
-        for network in networks
-    ]
-    return series.with_fits([card.build(result, _command_line(), started) for result in results])
-
-
-@contextmanager
-def _parties(
-    chosen: Sequence[Contender], images: Images, calibration: np.ndarray, config: BenchmarkConfig
-) -> Iterator[list[LocalParties]]:
-    """The parties of all contenders, up and set up; they are idle but for the one in turn."""
-    with tempfile.TemporaryDirectory(prefix="pi_bench_") as temporary, ExitStack() as stack:
-        file, calibrating = (Path(temporary) / name for name in ("images.npz", "calibration.npz"))
-        np.savez(file, images=images.images)
-        np.savez(calibrating, images=calibration)
-        subjects = []
-        with bar("setting up parties", len(chosen)) as advance:
-            for contender in chosen:
-                parties = LocalParties(
-                    contender.path,
-                    file,
-                    contender.settings,
-                    config.networks[0],
-                    contender.model.mode,
-                    calibrating if contender.needs_calibration else None,
-                    config.threads,
-                    config.ahead_folder,
-                )
-                subjects.append(stack.enter_context(parties))
-                advance(str(contender.path))
-        yield subjects
-
-
-def _result(
-    contender: Contender,
-    config: BenchmarkConfig,
-    network: Network,
-    measured: Measured,
-    facts: dict[str, Any],
-    images: Images,
-) -> dict[str, Any]:
-    facts = {**facts, "model": {**facts["model"], "path": str(contender.path), "sha256": contender.sha256}}
-    architecture, count = contender.model.architecture, len(images.images)
-    settings = contender.settings.with_site_bits(facts["comparison_bits"], (relu.name for relu in architecture.relus))
-    limits = {site: limit for site, (_, limit) in PROTOCOLS[settings.protocol].comparisons(architecture, settings).items()}
-    checked = outcome.correctness(
-        measured.checks, contender.plain_logits, images.labels, count, contender.expected_wraps, limits
-    )
-    return outcome.result(settings, network, config.networks[0], architecture, facts, measured, config.warmups, checked)
-
-
-def _print_risk(chosen: Sequence[Contender], images: int, precision_bits: int) -> None:
-    worst = max(contender.expected_wraps for contender in chosen)
-    console.print(
-        f"{precision_bits} fractional bits: a truncation that wraps destroys an answer; {worst:.2g} are expected "
-        f"in the {images} images that are checked"
-    )
-
-
-def _print_ahead(chosen: Sequence[Contender], found: Sequence[Measured]) -> None:
-    """What was held before the first image."""
-    for contender, measured in zip(chosen, found, strict=True):
-        for role, held in (measured.ahead or {}).items():
-            where = f"{size(held['memory_bytes'])} in memory and {size(held['disk_bytes'])} on disk"
-            console.print(f"{contender.settings.protocol}: the {role} held {held['inferences']} inferences ahead, {where}")
-
-
-def _command_line() -> str:
-    return shlex.join(["python", "-m", "pi_bench", *sys.argv[1:]])
+def _intention(path: Path, config: BenchmarkConfig) -> str:
+    files = (path, *(f"{file}@{protocol}" if protocol else file for file, protocol in config.others))
+    networks = ", ".join(network.name for network in config.networks)
+    return f"running {', '.join(map(str, files))} under {', '.join(config.protocols)} on {networks}: starting"
 
 
 def main(arguments: list[str] | None = None) -> int:

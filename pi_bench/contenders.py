@@ -1,7 +1,8 @@
 """What a benchmark runs: networks read and checked before anything starts, and the images they are run on."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from pi_bench import inputs
+from pi_bench.benchmark import BenchmarkConfig
 from pi_bench.inputs import Images
 from pi_bench.model import graph, plain
 from pi_bench.model.operations import Model
-from pi_bench.protocols import PROTOCOLS, reads_bits
+from pi_bench.protocols.registry import PROTOCOLS, reads_bits
 from pi_bench.protocols.settings import Settings
 
 RANDOM_IMAGES = 16
@@ -43,13 +45,12 @@ class GivenImages:
         if self._checked.images.shape[1:] != shape:
             given = self._checked.images.shape[1:]
             raise ValueError(f"the networks take images of different shapes, {given} and {shape}; run them one by one")
+        self._checked.check_classes(model.architecture.output.size, self.labels or self.path)
         return self._checked
 
     def _make(self, shape: tuple[int, ...]) -> tuple[Images, np.ndarray]:
         """Those to check answers on, and others."""
         if self.path is None:
-            if self.labels is not None:
-                raise ValueError("labels without images; give --inputs too")
             others = inputs.random_images(inputs.CALIBRATION_IMAGES, shape, inputs.CALIBRATION_SEED)
             return Images(inputs.random_images(self.count or RANDOM_IMAGES, shape, self.seed), None), others
         found = inputs.load(self.path, self.labels, shape)
@@ -83,6 +84,15 @@ class Contender:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
+def subjects_of(path: Path, config: BenchmarkConfig) -> Iterator[tuple[Path, Settings, str | None]]:
+    """File, settings and mode of all that is to be run."""
+    yield from ((path, config.settings(protocol), mode) for mode in config.modes for protocol in config.protocols)
+    for file, protocol in config.others:
+        modes = [None] if config.mode is None or graph.modes(file) is None else config.modes
+        protocols = [protocol] if protocol else config.protocols
+        yield from ((file, config.settings(protocol), mode) for mode in modes for protocol in protocols)
+
+
 def contenders(subjects: Iterable[tuple[Path, Settings, str | None]], images: GivenImages) -> list[Contender]:
     """Reads and checks everything that is to be run: file, settings and mode. Raises ValueError for what cannot be."""
     found = [_contender(*subject, images) for subject in subjects]
@@ -93,13 +103,23 @@ def contenders(subjects: Iterable[tuple[Path, Settings, str | None]], images: Gi
 
 def _contender(file: Path, settings: Settings, mode: str | None, images: GivenImages) -> Contender:
     model = graph.load(file, mode)
-    try:
+    name = file if model.mode is None else f"{file} in mode {model.mode}"
+    with _named(name):
         graph.refuse_unknown(model)
-    except ValueError as error:
-        raise ValueError(f"{file}: {error}") from error
     given = images.of(model).images
-    problems = plain.fixed_point_problems(model, given, settings.precision_bits)
-    if problems:
-        raise ValueError(f"{file}: {'; '.join(problems)}")
-    wraps = PROTOCOLS[settings.protocol].expected_wraps(model, given, settings)
-    return Contender(file, model, settings, plain.logits(model, given), wraps)
+    with _named(name):
+        logits = plain.logits(model, given)
+        problems = plain.fixed_point_problems(model, given, settings.precision_bits)
+        if problems:
+            raise ValueError("; ".join(problems))
+        wraps = PROTOCOLS[settings.protocol].expected_wraps(model, given, settings)
+    return Contender(file, model, settings, logits, wraps)
+
+
+@contextmanager
+def _named(name: object) -> Iterator[None]:
+    """What is wrong with a network is said with its name."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error

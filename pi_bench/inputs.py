@@ -1,5 +1,6 @@
 """Images for a run, and their labels: from a .npz file, from a folder of pictures, or random."""
 
+import hashlib
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+DEEP = ("I", "F")  # Pillow's modes of more than 8 bits, which it converts by cutting off what is above 255
 MAX_ELEMENTS = 2**30
 CALIBRATION_IMAGES = 16  # random ones, where there are no others to choose comparison bits by
 CALIBRATION_SEED = 2**31
@@ -25,8 +27,23 @@ class Images:
     def __len__(self) -> int:
         return len(self.images)
 
-    def first(self, count: int) -> "Images":
+    def first(self, count: int | None) -> "Images":
+        """The first `count`; all without one."""
         return Images(self.images[:count], None if self.labels is None else self.labels[:count])
+
+    @property
+    def sha256(self) -> str:
+        """Of the shape and the values, in whatever kind of file they were."""
+        words = repr(self.images.shape).encode() + np.ascontiguousarray(self.images, "<f4").tobytes()
+        return hashlib.sha256(words).hexdigest()
+
+    def check_classes(self, classes: int, place: Path | None) -> None:
+        """Raises ValueError for a label that a network of so many classes cannot give. place: where labels were read."""
+        if self.labels is not None and len(self.labels) and self.labels.max() >= classes:
+            raise ValueError(
+                f"{place}: there is a label {self.labels.max()}, and the network has {classes} classes, 0 to {classes - 1}; "
+                "give the labels of its classes"
+            )
 
 
 def load(path: Path, labels: Path | None = None, shape: Shape | None = None) -> Images:
@@ -80,7 +97,7 @@ def _scaled(images: np.ndarray, path: Path) -> np.ndarray:
         raise ValueError(f"{path}: images hold NaN or infinite values; give floats of 0 to 1")
     low, high = images.min(), images.max()
     if low < 0 or high > 1:
-        raise ValueError(f"{path}: images range from {low:.4g} to {high:.4g}; give floats of 0 to 1, not normalised, or uint8")
+        raise ValueError(f"{path}: images range from {low:.6g} to {high:.6g}; give floats of 0 to 1, not normalised, or uint8")
     return images.astype(np.float32)
 
 
@@ -125,6 +142,10 @@ def _picture(file: Path, shape: Shape | None) -> np.ndarray:
             if shape and (picture.height, picture.width) != tuple(shape[1:]):
                 size = f"{picture.height} x {picture.width}"
                 raise ValueError(f"{file} has {size} pixels, the network takes {shape[1]} x {shape[2]}; resize it")
+            if picture.mode.startswith(DEEP):
+                raise ValueError(
+                    f"{file} has more than 8 bits a channel ({picture.mode}), which would be cut off; save it with 8"
+                )
             pixels = np.asarray(picture.convert(wanted), np.float32) / 255
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, OSError) as error:
         raise ValueError(f"{file} is no picture, or damaged; remove it from the folder") from error

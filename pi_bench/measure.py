@@ -7,7 +7,6 @@ A subject is one model under one protocol, whose parties are up and idle; it is 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
 from pi_bench.parties.inference import Inference
@@ -58,14 +57,6 @@ class Plan:
         """How many times `measure` calls `advance`."""
         timed = len(self.networks) * (self.warmups + self.repeats)
         return sum(self.ahead + self.checks(subject) + timed for subject in subjects)
-
-
-def check_ahead(ahead: int, folder: Path | None) -> None:
-    """Raises ValueError for a number or a folder that cannot be."""
-    if ahead < 0:
-        raise ValueError(f"ahead is {ahead}: 0 inferences or more can be prepared")
-    if folder is not None and not folder.is_dir():
-        raise ValueError(f"ahead_folder is {folder}, which is no folder; make it, or leave it out to keep all in memory")
 
 
 def measure(subjects: Sequence[Subject], plan: Plan, advance: Callable[[str], None]) -> list[Measured]:

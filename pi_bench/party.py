@@ -8,30 +8,18 @@ The server alone reads the model, the client alone the images. The client measur
 benchmark starts parties of this host by the same command.
 """
 
-import shlex
-import socket
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-import torch
-
-from pi_bench import inputs
 from pi_bench.cli import command
-from pi_bench.measure import Held, check_ahead
-from pi_bench.model import graph
-from pi_bench.model.operations import Model
-from pi_bench.parties.inference import Inference
-from pi_bench.parties.meeting import Joined, Meeting, join_as_client, meet, run_dealer, run_server
+from pi_bench.given import check_ahead, check_model, check_there
 from pi_bench.parties.parent import Parent, inherited
-from pi_bench.protocols.calibration import calibrated
+from pi_bench.progress import say
 from pi_bench.protocols.settings import Settings
-from pi_bench.standalone import Measurement, measure_as_client
+from pi_bench.wire.address import parse
 from pi_bench.wire.network import Network, choose
-from pi_bench.wire.rendezvous import Links
 
 
 @dataclass(frozen=True)
@@ -117,6 +105,7 @@ class PartyConfig:
             raise ValueError("comparison bits are given or chosen by calibration; leave out --comparison-bits or --calibration")
         if self.role != "client" and self.inputs is not None:
             raise ValueError(f"the {self.role} must not see the images; leave out --inputs")
+        _ = self.settings, self.chosen_network, parse(self.rendezvous)  # which checks them
 
     @property
     def settings(self) -> Settings:
@@ -127,113 +116,23 @@ class PartyConfig:
         return choose(self.network, self.rtt_ms, self.mbit_per_s)
 
 
-def run(config: PartyConfig) -> None:
+def party(config: PartyConfig) -> None:
     """Runs the party until its work is done."""
-    torch.set_num_threads(config.threads)
-    parent = None if config.parent_fd is None else Parent(config.parent_fd)
+    parent = None if config.parent_fd is None else Parent(config.parent_fd)  # first, for it ends this process with its own
     listener = None if config.listen_fd is None else inherited(config.listen_fd)
-    {"server": _server, "client": _client, "dealer": _dealer}[config.role](config, parent, listener)
+    if config.model is not None:
+        check_model(config.model)
+    check_there((config.inputs, config.labels, config.plain_logits, config.calibration))
+    if parent is None:
+        say(f"the {config.role}: getting ready, then meeting the others at {config.rendezvous}")
 
+    from pi_bench.parties.roles import play
 
-def _meet(config: PartyConfig, listener: socket.socket | None, digest: str | None) -> Links:
-    meeting = Meeting(config.rendezvous, config.chosen_network, digest, listener, config.timeout_s)
-    return meet(config.role, config.settings, meeting)
-
-
-def _server(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
-    model = graph.load(config.model, config.mode)
-    graph.refuse_unknown(model)
-    digest = model.architecture.digest
-    if config.digest is not None and config.digest != digest:
-        raise ValueError(f"{config.model} has the architecture {digest}, not {config.digest}")
-    settings, images = config.settings, None
-    if config.calibration is not None:
-        images = inputs.load(config.calibration, shape=model.architecture.input_shape).images
-        settings = calibrated(settings, model, images)
-    facts = {**model_facts(config.model, model), "calibration_images": None if images is None else len(images)}
-    with _meet(config, listener, digest) as links:
-        keep_notes = (lambda notes: None) if parent is None else parent.send
-        run_server(links, settings, model, facts, keep_notes, config.ahead_folder)
-
-
-def model_facts(path: Path, model: Model) -> dict[str, Any]:
-    """What the client's card says of a model."""
-    operations = model.architecture.operations
-    return {
-        "path": path.name,
-        "sha256": None,  # it would confirm a guess of the weights
-        "mode": model.mode,
-        "architecture_digest": model.architecture.digest,
-        "macs": sum(operation.macs for operation in operations),
-        "parameters": sum(operation.parameters for operation in operations),
-    }
-
-
-def _dealer(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
-    with _meet(config, listener, config.digest) as links:
-        run_dealer(links, config.settings)
-
-
-def _client(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
-    with _meet(config, listener, config.digest) as links:
-        joined = join_as_client(links, config.settings, config.digest, config.ahead_folder)
-        try:
-            images = inputs.load(config.inputs, config.labels, joined.architecture.input_shape)
-        except (ValueError, OSError):
-            links.abort("it cannot use its images")  # and not why: that would tell of them
-            raise
-        images = images if config.images is None else images.first(config.images)
-        subject = ImagesOfClient(joined, images.images, config.batch)
-        if parent is None:
-            measure_as_client(subject, images, _measurement(config), joined)
-        else:
-            _obey(subject, parent, joined)
-        joined.client.end()
-
-
-def _measurement(config: PartyConfig) -> Measurement:
-    command_line = shlex.join(["python", "-m", "pi_bench", *sys.argv[1:]])
-    return Measurement(
-        config.chosen_network,
-        config.warmups,
-        config.repeats,
-        config.ahead,
-        config.plain_logits,
-        config.card,
-        command_line,
-    )
-
-
-class ImagesOfClient:
-    """The client as a subject of the benchmark."""
-
-    def __init__(self, joined: Joined, images: np.ndarray, batch: int):
-        self._client = joined.client
-        self._images = images
-        self.batch = batch
-
-    def prepare(self, network: Network, note: bool = False) -> Held:
-        return self._client.prepare(network, note)
-
-    def infer(self, indices: Sequence[int], network: Network, note: bool = False) -> Inference:
-        return self._client.infer(self._images[list(indices)], network, note)
-
-
-def _obey(subject: ImagesOfClient, parent: Parent, joined: Joined) -> None:
-    """Does what the benchmark orders until it orders the end."""
-    bits = dict(joined.settings.site_bits)
-    parent.send({"model": joined.model, "parties": joined.parties, "comparison_bits": bits})
-    while (order := parent.receive()) is not None:
-        network, note = Network(**order["network"]), order["note"]
-        if order["indices"] is None:
-            parent.send(subject.prepare(network, note))
-        else:
-            found = subject.infer(order["indices"], network, note)
-            parent.send({"logits": found.logits.tolist(), "records": found.records})
+    play(config, parent, listener)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return command(run, PartyConfig, arguments)
+    return command(party, PartyConfig, arguments)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,27 @@
-"""Progress of what takes longer than two seconds: a bar on a terminal, now and then a line elsewhere."""
+"""What is being done, on stderr: a first line at once; then a bar on a terminal, now and then a line elsewhere."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-console = Console(stderr=True)
 LINE_EVERY_S = 10.0
+
+
+def say(text: str) -> None:
+    """A line for people, beside what a command prints for programs."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def bar(name: str, total: int) -> Iterator[Callable[[str], None]]:
     """Gives a function to call after each of `total` steps, with what is being done."""
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield _lines(name, total)
         return
+    from rich.console import Console  # here, for a command's first line does not wait for it
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -26,7 +31,7 @@ def bar(name: str, total: int) -> Iterator[Callable[[str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(name, total=total, note="")
         yield lambda note: progress.update(task, advance=1, note=note)
 
@@ -39,6 +44,6 @@ def _lines(name: str, total: int) -> Callable[[str], None]:
         done += 1
         if time.monotonic() - last >= LINE_EVERY_S or done == total:
             last = time.monotonic()
-            console.print(f"{name}: {done} of {total}, {note}")
+            say(f"{name}: {done} of {total}, {note}")
 
     return advance

@@ -3,14 +3,14 @@
 python -m pi_bench report results/pi_bench --out results/pi_bench
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pi_bench.cli import command
-from pi_bench.results import card, markdown, page, picture, sentences, terminal
-from pi_bench.wire.network import PROFILES
+from pi_bench.progress import say
+from pi_bench.results import card_file
+from pi_bench.results.order import place_among_all
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,28 @@ class ReportConfig:
 def read_cards(place: Path) -> list[dict[str, Any]]:
     """The cards of a folder, or one: by network, those with more ReLUs first, of a model by protocol. Raises ValueError."""
     if place.is_file():
-        return [card.read(place)]
+        return [card_file.read(place)]
     files = sorted(place.glob("*.json"))
     if not files:
         raise ValueError(f"there are no cards in {place}; python -m pi_bench MODEL.onnx --out {place} writes some")
-    return sorted(map(card.read, files), key=_place)
-
-
-def _place(found: Mapping[str, Any]) -> tuple[Any, ...]:
-    name = found["network"]["name"]
-    profiles = list(PROFILES)
-    return profiles.index(name) if name in profiles else len(profiles), name, sentences.place(found)
+    return sorted(map(card_file.read, files), key=place_among_all)
 
 
 def report(cards: Path, config: ReportConfig) -> None:
     """Prints and draws the cards of a folder, or one."""
     found = read_cards(cards)
+    say(f"showing {len(found)} cards of {cards}" if len(found) > 1 else f"showing the card {cards}")
+
+    from pi_bench.results import markdown, terminal
+
     if config.markdown:
         print(markdown.table(found))
     else:
         terminal.show(found, all_layers=config.all_layers)
     if config.out is not None:
-        config.out.mkdir(parents=True, exist_ok=True)
-        picture.write_png(found, config.out / "picture.png")
-        page.write(found, config.out / "page.html")
+        from pi_bench.results import folder
+
+        folder.draw(found, config.out)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -34,7 +34,7 @@ def measure_as_client(subject: Subject, images: Images, measurement: Measurement
     plan = Plan(count, (network,), measurement.warmups, measurement.repeats, measurement.ahead, note=False)
     with bar("measuring", plan.steps([subject])) as advance:
         (measured,) = measure([subject], plan, advance)
-    checked = outcome.correctness(measured.checks, plain, images.labels, count, None)
+    checked = outcome.correctness(measured.checks, plain, images, None)
     facts = {"model": joined.model, "parties": joined.parties}
     found = outcome.result(settings, network, network, joined.architecture, facts, measured, measurement.warmups, checked)
     made = card.build(found, measurement.command)

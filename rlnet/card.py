@@ -1,13 +1,13 @@
 """What a card says beside the result: how to get it again, and on what it was made."""
 
 import json
-import os
 import platform
-import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from shell.commit import commit
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ def provenance(seed: int, device: "torch.device", also: tuple[str, ...] = ()) ->
     return {
         "seed": seed,
         "command": _command(),
-        "commit": _commit(),
+        "commit": commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in (*PACKAGES, *also)}},
         "hardware": hardware,
     }
@@ -61,18 +61,6 @@ def _command() -> str:
     module = getattr(sys.modules["__main__"], "__spec__", None)
     program = f"python -m {module.name.removesuffix('.__main__')}" if module is not None else Path(sys.argv[0]).name
     return " ".join([program, *sys.argv[1:]])
-
-
-def _commit() -> str | None:
-    """The commit of the source tree this runs from, marked when files differ from it; None outside a checkout."""
-    git = ["git", "-C", os.path.dirname(__file__)]
-    try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, check=True)
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + ("+changes" if status.strip() else "")
 
 
 def _processor() -> str:

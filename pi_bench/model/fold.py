@@ -13,8 +13,6 @@ from dataclasses import replace
 from math import prod
 
 import numpy as np
-import torch
-from torch.nn import functional
 
 from pi_bench.model.builder import Affine, Steps, renamed
 from pi_bench.model.operations import Bias, Conv, Linear, Operation, Reshape, Shape, Weights
@@ -100,6 +98,9 @@ def _absorbed(operation: Operation, weights: Weights, affine: Weights, shape: Sh
 
 def _convolved(operation: Conv, weight: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """The map (O, H, W) that a constant image gives."""
+    import torch  # here, for most files are read, or refused, without it
+    from torch.nn import functional
+
     top, left, bottom, right = operation.padding
     image = functional.pad(torch.from_numpy(shift.copy())[None], (left, right, top, bottom))
     options = {"stride": operation.stride, "dilation": operation.dilation, "groups": operation.groups}

@@ -13,10 +13,10 @@ import onnx.inliner
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, numpy_helper
 
+from pi_bench.given import MAX_MODEL_BYTES, check_model
 from pi_bench.model import external_data, selector
 from pi_bench.units import plain
 
-MAX_BYTES = 2**31
 MAX_INPUT_ELEMENTS = 2**28
 OLDEST_OPSET = 9  # before it, operators broadcast and normalise in other ways
 FLOATS = {TensorProto.FLOAT: "float32", TensorProto.DOUBLE: "float64", TensorProto.FLOAT16: "float16"}
@@ -28,7 +28,7 @@ def read(path: Path) -> ModelProto:
     """The network in a file, checked, with external data loaded and local functions inlined."""
     model = _parse(Path(path))
     tensors = list(_tensors(model.graph, path))
-    external_data.load(path, tensors, MAX_BYTES)
+    external_data.load(path, tensors, MAX_MODEL_BYTES)
     try:
         onnx.checker.check_model(model)
         model = onnx.inliner.inline_local_functions(model) if model.functions else model
@@ -76,11 +76,7 @@ def one_line(error: Exception, longest: int = 200) -> str:
 
 
 def _parse(path: Path) -> ModelProto:
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name the .onnx file in it")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ValueError(f"{path} has {size:,} bytes; at most {MAX_BYTES:,} can be read")
+    check_model(path)
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except (DecodeError, ValueError, RuntimeError) as error:

@@ -263,7 +263,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Model:
-    """A network as the server holds it. mode: which one of a file that holds several; None where it holds one only."""
+    """A network as the server holds it. mode: its name; None where the file holds one and does not say which."""
 
     architecture: Architecture
     weights: Mapping[str, Weights]

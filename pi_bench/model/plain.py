@@ -8,7 +8,7 @@ A product of two numbers with f fractional bits has 2 f of them until each party
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import floor, log2, nextafter, prod
+from math import floor, inf, log2, nextafter, prod
 
 import numpy as np
 import torch
@@ -38,11 +38,18 @@ def evaluate(model: Model, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def logits(model: Model, images: np.ndarray) -> np.ndarray:
-    """The network's output: float64 (B, K)."""
+    """The network's output: float64 (B, K). Raises ValueError, naming the image, where it is not finite."""
     name, found = model.architecture.output.name, []
     for part in _chunks(model, images):
         found += [value.numpy() for other, value in _values(model, part) if other == name]
-    return np.concatenate(found)
+    logits = np.concatenate(found)
+    wrong = np.flatnonzero(~np.isfinite(logits).reshape(len(logits), -1).all(axis=1))
+    if len(wrong):
+        raise ValueError(
+            f"in the clear its outputs for image {wrong[0]} (from 0; {len(wrong)} of {len(logits)} in all) are NaN or "
+            "infinite, so no answer can be compared with them; train or export the network again"
+        )
+    return logits
 
 
 def ranges(model: Model, images: np.ndarray) -> dict[str, Range]:
@@ -51,7 +58,7 @@ def ranges(model: Model, images: np.ndarray) -> dict[str, Range]:
     total: dict[str, float] = {}
     for part in _chunks(model, images):
         for name, value in _values(model, part):
-            magnitude = value.abs()
+            magnitude = value.abs().nan_to_num(nan=inf, posinf=inf)  # NaN is no magnitude that anything can hold
             largest[name] = max(largest.get(name, 0.0), magnitude.max().item())
             total[name] = total.get(name, 0.0) + magnitude.sum().item()
     sizes = {name: prod(shape) for name, shape in model.architecture.shapes.items()}

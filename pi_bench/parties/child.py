@@ -5,10 +5,10 @@ import json
 import os
 import select
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from subprocess import DEVNULL, Popen
 from typing import IO, Any
 
 from pi_bench.wire.control import Control
@@ -47,9 +47,9 @@ class Child:
         extra = [word for name, end in zip(names, inherited, strict=False) for word in (name, str(end.fileno()))]
         self._stdout, self._stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115, closed by `close`
         with theirs:
-            self.process = subprocess.Popen(
+            self.process = Popen(
                 [*command, *extra],
-                stdin=subprocess.DEVNULL,
+                stdin=DEVNULL,
                 stdout=self._stdout,
                 stderr=self._stderr,
                 pass_fds=[end.fileno() for end in inherited],

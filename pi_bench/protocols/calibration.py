@@ -5,21 +5,28 @@ each bit costs 16 bytes of key an element and a party. A value out of range turn
 """
 
 from dataclasses import replace
+from math import isfinite
 
 import numpy as np
 
 from pi_bench.model import plain
 from pi_bench.model.operations import Model
-from pi_bench.protocols import reads_bits
+from pi_bench.protocols.registry import reads_bits
 from pi_bench.protocols.settings import LEAST_COMPARISON_BITS, Settings
 
 SAFETY = 2**3  # how many times the largest value seen still fits
 
 
 def comparison_bits(model: Model, images: np.ndarray, precision_bits: int) -> dict[str, int]:
-    """k by site, whether it keeps any or not, from the values that images (B, C, H, W) give in the clear."""
+    """k by site, whether it keeps any or not, from the values that images (B, C, H, W) give in the clear.
+
+    Raises ValueError where those are NaN or infinite.
+    """
     found = plain.ranges(model, images)
-    return {relu.name: _bits(found[relu.inputs[0]].largest, precision_bits) for relu in model.architecture.relus}
+    largest = {relu.name: found[relu.inputs[0]].largest for relu in model.architecture.relus}
+    if wrong := [site for site, magnitude in largest.items() if not isfinite(magnitude)]:
+        raise ValueError(f"what the ReLU {wrong[0]!r} gets is NaN or infinite for a calibration image; train the network again")
+    return {site: _bits(magnitude, precision_bits) for site, magnitude in largest.items()}
 
 
 def calibrated(settings: Settings, model: Model, images: np.ndarray) -> Settings:

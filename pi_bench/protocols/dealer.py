@@ -6,11 +6,11 @@ from torch import Tensor
 
 from pi_bench.model.operations import Architecture
 from pi_bench.model.walk import Inputs, walk
-from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.dealing.correlation import Deal
 from pi_bench.protocols.dealing.randomness import Stream, fresh_key
 from pi_bench.protocols.layer import Layer
 from pi_bench.protocols.part import Outputs
+from pi_bench.protocols.registry import PROTOCOLS
 from pi_bench.protocols.settings import Settings
 from pi_bench.wire.channel import Channel
 

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from pi_bench.model.operations import Architecture, Model
 from pi_bench.model.walk import Inputs, walk
-from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.dealing.correlation import Correlation, Tensors
 from pi_bench.protocols.dealing.randomness import KEY_BYTES, Stream
 from pi_bench.protocols.layer import WORD_BYTES, Layer
 from pi_bench.protocols.part import Context, Outputs, Step
+from pi_bench.protocols.registry import PROTOCOLS
 from pi_bench.protocols.room import Room
 from pi_bench.protocols.settings import Settings
 from pi_bench.protocols.shares.audit import Notes

@@ -1,4 +1,4 @@
-"""What all parties of a secure run have to agree on beside the architecture."""
+"""What all parties of a secure run have to agree on beside the architecture. Commands check it first, so it imports little."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -7,6 +7,7 @@ from typing import Any
 LEAST_COMPARISON_BITS = 8  # a shorter key would not be smaller
 PROVIDERS = ("dealer", "insecure-first-party")
 FIRST_PARTY_MAY_DEAL = {"one-trip": False, "crypten": False, "crypten-plain": True}  # the protocols by name
+PROTOCOL_NAMES = tuple(FIRST_PARTY_MAY_DEAL)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.protocol not in FIRST_PARTY_MAY_DEAL:
-            raise ValueError(f"there is no protocol {self.protocol!r}; choose one of {', '.join(FIRST_PARTY_MAY_DEAL)}")
+            raise ValueError(f"there is no protocol {self.protocol!r}; choose one of {', '.join(PROTOCOL_NAMES)}")
         if self.provider not in PROVIDERS:
             raise ValueError(f"there is no provider {self.provider!r}; choose {' or '.join(PROVIDERS)}")
         if self.provider != "dealer" and not FIRST_PARTY_MAY_DEAL[self.protocol]:

@@ -6,8 +6,6 @@ receives more, and every direction's are under "bytes". Times are of the slower 
 """
 
 import math
-import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from pi_bench.results.card_file import problem, read, write
 from pi_bench.results.series import with_fits
 from pi_bench.results.statistics import median, median_ci95, p90, wilson_ci95
 from pi_bench.wire.network import PROFILES, REAL, Network
+from shell.commit import commit
 
 __all__ = ["build", "read", "with_fits", "write"]
 
@@ -206,6 +205,7 @@ def _correctness(found: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("max_abs_logit_error", "mean_abs_logit_error", "wraps", "wrapped_images", "expected_wraps", "out_of_range")
     return {
         "images": images,
+        "images_sha256": found["images_sha256"],
         "match_rate": None if match is None else match[0],
         "match_ci95": None if match is None else match[1],
         "accuracy": accuracy,
@@ -228,15 +228,3 @@ def _parties(parties: Mapping[str, Any]) -> dict[str, Any]:
         }
         for role, party in parties.items()
     }
-
-
-def commit() -> str | None:
-    """The commit of the source tree this runs from, marked when files differ from it; None outside a checkout."""
-    git = ["git", "-C", os.path.dirname(__file__)]
-    try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, check=True)
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit + ("+changes" if status.strip() else "")

@@ -71,6 +71,7 @@ KEYS: dict[str, Any] = {
     "setup": {"seconds": NUMBER, "network": str, "bytes": {**BYTES, "dealer": int}},
     "correctness": {
         "images": int,
+        "images_sha256": Since(str),
         "match_rate": MAYBE,
         "match_ci95": OrNone(INTERVAL),
         "accuracy": OrNone({"encrypted": NUMBER, "ci95": INTERVAL, "plain": MAYBE}),
@@ -147,7 +148,8 @@ def _as_today(card: dict[str, Any]) -> dict[str, Any]:
     """An older card with what it lacks: None, or what follows from the rest of it."""
     card.setdefault("comparison", None)
     card["model"].setdefault("mode", None)
-    card["correctness"].setdefault("out_of_range", None)
+    for key in ("out_of_range", "images_sha256"):
+        card["correctness"].setdefault(key, None)
     for layer in card["layers"]:
         if layer.get("serial_bytes") is None:
             layer["serial_bytes"] = max(layer["bytes"].values())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pi_bench.cost import breakdown
-from pi_bench.results.sentences import Card, place
+from pi_bench.results.order import Card, place
 from pi_bench.units import duration, figures, plain, size
 from pi_bench.wire.network import Network
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pi_bench.results.markup import Html, element, table
-from pi_bench.results.sentences import Card, comparison_bits, labels, offline_rows, received, site_rows
+from pi_bench.results.order import Card
+from pi_bench.results.sentences import comparison_bits, labels, offline_rows, received, site_rows
 from pi_bench.units import duration, size
 
 

@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pi_bench.results import card, page, picture
+from pi_bench.results import card_file, page, picture
 
 
 def write(cards: Sequence[dict[str, Any]], folder: Path) -> None:
     """Writes a card for each, picture.png and page.html."""
-    folder.mkdir(parents=True, exist_ok=True)
     for made, name in zip(cards, file_names(cards), strict=True):
-        card.write(made, folder / name)
+        card_file.write(made, folder / name)
+    draw(cards, folder)
+
+
+def draw(cards: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Writes picture.png and page.html of cards that are there."""
+    folder.mkdir(parents=True, exist_ok=True)
     picture.write_png(cards, folder / "picture.png")
     page.write(cards, folder / "page.html")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pi_bench.results.sentences import Card, place
+from pi_bench.results.order import Card, place
 from pi_bench.units import duration, size, span
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from pi_bench.cost import OFFLINE_WAYS, Cost
+from pi_bench.inputs import Images
 from pi_bench.measure import Measured
 from pi_bench.model.operations import Architecture, ReLU
 from pi_bench.parties.inference import Inference
-from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.calibration import SAFETY
 from pi_bench.protocols.layer import Layer
+from pi_bench.protocols.registry import PROTOCOLS
 from pi_bench.protocols.settings import Settings
 from pi_bench.protocols.shares.audit import out_of_range, wraps
 from pi_bench.wire.network import Network
@@ -85,17 +86,17 @@ def offline(inferences: Sequence[Inference], costs: Mapping[str, Cost]) -> dict[
 def correctness(
     checks: Sequence[Inference],
     plain_logits: np.ndarray | None,
-    labels: np.ndarray | None,
-    images: int,
+    given: Images,
     expected_wraps: float | None,
     limits: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The secure logits of the first `images` images beside the plain ones.
+    """The secure logits of the given images, which the checks are of in order, beside the plain ones.
 
     A match is the same class; without plain logits (a client alone has none) nothing can match. Wraps and values out of range
     need the notes of both parties, which the benchmark has and a client alone has not. limits: by site, from which magnitude
     on a value is out of its comparison's range.
     """
+    images, labels = len(given), given.labels
     logits = np.concatenate([check.logits for check in checks])[:images]
     predicted = logits.argmax(1)
     noted = all("notes" in check.records[party] for check in checks for party in PARTIES)
@@ -103,6 +104,7 @@ def correctness(
     error = None if plain_logits is None else np.abs(logits - plain_logits)
     return {
         "images": images,
+        "images_sha256": given.sha256,
         "matches": None if plain_logits is None else int((predicted == plain_logits.argmax(1)).sum()),
         "correct": None if labels is None else int((predicted == labels).sum()),
         "plain_correct": None if labels is None or plain_logits is None else int((plain_logits.argmax(1) == labels).sum()),

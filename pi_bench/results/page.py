@@ -8,8 +8,8 @@ from pathlib import Path
 from pi_bench.results import folded, picture
 from pi_bench.results.causes import causes
 from pi_bench.results.markup import Html, bars, element, table, text
+from pi_bench.results.order import Card
 from pi_bench.results.sentences import (
-    Card,
     by_network,
     comparison,
     correctness,

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from pi_bench.cost import breakdown
-from pi_bench.results.sentences import Card, by_network, models, network_words, place, received
+from pi_bench.results.order import Card, place
+from pi_bench.results.sentences import by_network, models, network_words, received
 from pi_bench.units import duration, plain, size
 from pi_bench.wire.network import Network
 

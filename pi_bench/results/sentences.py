@@ -5,12 +5,11 @@ from pathlib import PurePath
 from typing import Any
 
 from pi_bench.cost import OFFLINE_WAYS
+from pi_bench.results.order import Card
 from pi_bench.results.series import interleaved
 from pi_bench.results.statistics import Ratio, ratio_of_medians
 from pi_bench.units import duration, plain, size, span, times
 
-Card = Mapping[str, Any]
-PROTOCOLS = ("one-trip", "crypten", "crypten-plain")  # in the order of tables
 ROLES = ("server", "client", "dealer")
 FEW = 3  # more are compared in tables only
 
@@ -175,15 +174,8 @@ def by_network(cards: Sequence[Card]) -> dict[str, list[Card]]:
     return networks
 
 
-def place(card: Card) -> tuple[int, str, str, int, str]:
-    """Where a card stands among others on its network: the most ReLUs first, then by model, then by protocol."""
-    model, protocol = card["model"], card["protocol"]
-    number = PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS)
-    return -card["relu"]["kept"], model["path"], model["mode"] or "", number, protocol
-
-
 def models(cards: Sequence[Card]) -> list[str]:
-    """A short name for each card's model, with its mode if its file holds several: "relu-50k (adversarial)"."""
+    """A short name for each card's model, with its mode where that is known: "relu-50k (adversarial)"."""
     modes = ["" if card["model"]["mode"] is None else f" ({plain(card['model']['mode'])})" for card in cards]
     return [f"{file}{mode}" for file, mode in zip(_files(cards), modes, strict=True)]
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pi_bench.results.causes import causes
+from pi_bench.results.order import Card
 from pi_bench.results.sentences import (
-    Card,
     by_network,
     comparison,
     comparison_bits,

@@ -1,7 +1,9 @@
 """What the tests of cards, tables, pictures and pages share: the results of runs that never happened."""
 
+import fcntl
 import io
 import logging
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -17,6 +19,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from pi_bench.cost import OFFLINE_WAYS
+
+from .forked import Forked
 
 LAN = {"name": "lan", "rtt_ms": 0.3, "mbit_per_s": 3000.0, "emulated": True}
 LINEAR_LAYERS = (("input", "Input", 0.2), ("conv1", "Conv", 6.0), ("fc", "Linear", 1.0), ("output", "Output", 0.1))
@@ -111,6 +115,7 @@ def make_result() -> Callable[..., dict[str, Any]]:
             },
             "correctness": {
                 "images": 50,
+                "images_sha256": "ef" * 32,
                 "matches": 49,
                 "correct": 45 if labels else None,
                 "plain_correct": 46 if labels else None,
@@ -196,10 +201,10 @@ def run_onnx() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def export_torch() -> Callable[..., None]:
-    """Exports a torch module with the new (dynamo) or the old exporter, batch dimension free."""
+def export_torch() -> Callable[..., Any]:
+    """Exports a torch module with the new (dynamo) or the old exporter, batch dimension free; returns the former's program."""
 
-    def export(module: torch.nn.Module, shape: tuple[int, ...], path: Path, dynamo: bool, **options: Any) -> None:
+    def export(module: torch.nn.Module, shape: tuple[int, ...], path: Path, dynamo: bool, **options: Any) -> Any:
         example = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
         free = {"dynamic_shapes": ({0: torch.export.Dim("batch")},)} if dynamo else {"dynamic_axes": {"x": {0: "batch"}}}
         logger = logging.getLogger("torch.onnx")
@@ -208,7 +213,7 @@ def export_torch() -> Callable[..., None]:
             warnings.simplefilter("ignore")  # the exporters' own deprecations
             logger.setLevel(logging.ERROR)
             try:
-                torch.onnx.export(
+                return torch.onnx.export(
                     module.eval(), (example,), path, input_names=["x"], output_names=["y"], dynamo=dynamo, **free, **options
                 )
             finally:
@@ -219,21 +224,36 @@ def export_torch() -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def make_student(tmp_path_factory: pytest.TempPathFactory, tiny_network: Callable[..., Any]) -> Callable[..., Path]:
-    """Exports a tiny network of the project, grey 8x8 images, 5 classes; each kind is made once (it takes seconds).
+    """Exports a tiny network of the project, grey 8x8 images, 5 classes; each kind is made once (it takes seconds), for all
+    workers that run tests side by side.
 
     keep: the fraction of ReLUs kept at every site but the first; None for a network whose ReLUs are whole. mode: "both" for a
     file with a selector.
     """
-    made: dict[tuple[Any, ...], Path] = {}
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # one folder for all workers
 
     def make(name: str = "resnet18", keep: float | None = 0.3, mode: str = "normal") -> Path:
-        from rlnet.export import export
+        from rlnet.models.onnx_file import export
 
-        key = (name, keep, mode)
-        if key not in made:
-            path = tmp_path_factory.mktemp("student") / "student.onnx"
-            export(tiny_network(name, "dual", keep), (1, 8, 8), path, mode)
-            made[key] = path
-        return made[key]
+        path = base / "students" / f"{name}-{keep}-{mode}" / "student.onnx"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_name("lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                export(tiny_network(name, "dual", keep), (1, 8, 8), path, mode)
+        return path
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parties that have done their work get time to end, on a machine as busy as it may be."""
+    monkeypatch.setattr("pi_bench.parties.launch._END_S", 60.0)
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parties of a benchmark are forked from a process that has loaded torch (forked.py)."""
+    monkeypatch.setattr("pi_bench.parties.child.Popen", Forked)

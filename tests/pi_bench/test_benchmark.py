@@ -11,8 +11,10 @@ from onnx import helper
 
 from pi_bench.__main__ import main
 from pi_bench.benchmark import BenchmarkConfig
-from pi_bench.contenders import GivenImages, contenders
+from pi_bench.contenders import GivenImages, contenders, subjects_of
+from pi_bench.inputs import Images
 
+pytestmark = pytest.mark.usefixtures("forked")
 QUICK = ("--repeats=3", "--warmups=1", "--images=4")
 
 
@@ -24,8 +26,10 @@ def images(tmp_path: Path) -> Path:
     return path
 
 
-def cards(folder: Path) -> dict[str, dict]:
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+def cards(folder: Path) -> dict[tuple[str, str, str], dict]:
+    """By the model's name, protocol and network."""
+    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    return {(Path(card["model"]["path"]).stem, card["protocol"], card["network"]["name"]): card for card in found}
 
 
 def test_a_card_has_all_that_others_rely_on(
@@ -34,14 +38,15 @@ def test_a_card_has_all_that_others_rely_on(
     student, out = make_student(), tmp_path / "out"
     assert main([str(student), *QUICK, f"--inputs={images}", "--precision-bits=16", f"--out={out}"]) == 0
     made = cards(out)
-    assert set(made) == {"student-one-trip-loopback", "student-crypten-loopback"}
-    assert made["student-one-trip-loopback"]["online"]["rounds"] < made["student-crypten-loopback"]["online"]["rounds"]
+    ours, crypten = (made.pop(("student", protocol, "loopback")) for protocol in ("one-trip", "crypten"))
+    assert made == {} and ours["online"]["rounds"] < crypten["online"]["rounds"]
     plain = run_onnx(student, np.load(images)["images"][:4].astype(np.float32) / 255).argmax(1)
-    for card in made.values():
+    for card in (ours, crypten):
         check_card(card, plain == np.load(images)["labels"][:4])
-    card = made["student-one-trip-loopback"]
-    assert card["correctness"]["out_of_range"] == 0 and card["comparison"]["calibration_images"] == 2  # those not checked
-    assert set(card["comparison"]["bits"]) == {site for site, found in card["relu"]["sites"].items() if found["kept"]}
+    assert ours["correctness"]["out_of_range"] == 0 and ours["comparison"]["calibration_images"] == 2  # those not checked
+    checked = np.load(images)["images"][:4].astype(np.float32) / 255
+    assert ours["correctness"]["images_sha256"] == crypten["correctness"]["images_sha256"] == Images(checked).sha256
+    assert set(ours["comparison"]["bits"]) == {site for site, found in ours["relu"]["sites"].items() if found["kept"]}
     assert (out / "picture.png").stat().st_size > 10_000 and "</html>" in (out / "page.html").read_text()
 
 
@@ -75,12 +80,13 @@ def test_several_at_once(make_student: Callable[..., Path], tmp_path: Path, caps
     flags = ["--protocol=one-trip", "--network=loopback,lan,lan", f"--out={out}"]
     assert main([str(student), *QUICK, against, *flags]) == 0
     found = cards(out)
-    subjects = ("student-one-trip", "student-crypten-plain", "whole-one-trip")
-    assert set(found) == {f"{subject}-{network}" for subject in subjects for network in ("loopback", "lan")}
+    assert {card["model"]["mode"] for card in found.values()} == {"normal"}  # as the files say
+    subjects = (("student", "one-trip"), ("student", "crypten-plain"), ("whole", "one-trip"))
+    assert set(found) == {(*subject, network) for subject in subjects for network in ("loopback", "lan")}
     assert len({card["date"] for card in found.values()}) == 1
-    ours, plain = found["student-one-trip-lan"]["online"], found["student-crypten-plain-lan"]["online"]
+    ours, plain = (found["student", protocol, "lan"]["online"] for protocol in ("one-trip", "crypten-plain"))
     assert ours["bytes_per_party"] < plain["bytes_per_party"] and ours["rounds"] < plain["rounds"]
-    assert found["whole-one-trip-lan"]["relu"]["kept"] == found["whole-one-trip-lan"]["relu"]["total"]
+    assert found["whole", "one-trip", "lan"]["relu"]["kept"] == found["whole", "one-trip", "lan"]["relu"]["total"]
     printed = capsys.readouterr().out
     assert "semi-honest" in printed and "whole.onnx" in printed
 
@@ -92,7 +98,7 @@ def test_inferences_prepared_ahead_lie_in_a_folder_until_they_are_used(
     dealt = tmp_path / "dealt"
     dealt.mkdir()
     flags = ["--protocol=one-trip", "--ahead=2", f"--ahead-folder={dealt}", "--threads=2", f"--out={tmp_path / 'out'}"]
-    assert main([str(make_student()), *QUICK, *flags]) == 0
+    assert main([str(make_student()), "--repeats=1", "--warmups=0", "--images=2", *flags]) == 0
     (card,) = cards(tmp_path / "out").values()
     ahead = card["offline"]["ahead"]
     assert card["threads"] == 2 and card["correctness"]["match_rate"] == 1.0
@@ -108,10 +114,10 @@ def test_networks_of_the_same_name_on_an_own_network(make_student: Callable[...,
     assert student.stem == other.stem
     flags = [*QUICK, "--protocol=one-trip", f"--against={other}", "--mbit-per-s=500", f"--out={tmp_path}"]
     assert main([str(student), *flags]) == 0
-    found = cards(tmp_path)
-    assert len(found) == 2 and all(name.startswith("student-") and name.endswith("-custom") for name in found)
-    assert {card["network"]["mbit_per_s"] for card in found.values()} == {500.0}
-    assert len({card["relu"]["kept"] for card in found.values()}) == 2
+    names, found = zip(*((path.stem, json.loads(path.read_text())) for path in tmp_path.glob("*.json")), strict=True)
+    assert len(found) == 2 and all(name.startswith("student-") and name.endswith("-custom") for name in names)
+    assert {card["network"]["mbit_per_s"] for card in found} == {500.0}
+    assert len({card["relu"]["kept"] for card in found}) == 2
 
 
 def test_the_modes_of_one_file(
@@ -131,26 +137,27 @@ def test_the_modes_of_one_file(
     flags = [f"--inputs={tmp_path / 'images.npz'}", "--repeats=1", "--warmups=0", f"--out={out}"]
     flags += ["--protocol=one-trip", "--precision-bits=16"]
     assert main([str(both), "--mode=normal,adversarial", *flags]) == 0
-    found = {card["model"]["mode"]: card["correctness"] for card in cards(out).values()}
+    written = {path.stem: json.loads(path.read_text()) for path in out.glob("*.json")}
+    found = {card["model"]["mode"]: card["correctness"] for card in written.values()}
     assert set(found) == {"normal", "adversarial"} and (normal != adversarial).any()
     for mode, checked in found.items():
         assert checked["match_rate"] == 1.0 and checked["max_abs_logit_error"] < 0.01
         expected = 1.0 if mode == "adversarial" else np.mean(normal == adversarial)
         assert checked["accuracy"]["plain"] == checked["accuracy"]["encrypted"] == expected
-    assert set(cards(out)) == {f"student-{mode}-one-trip-loopback" for mode in found}
+    assert set(written) == {f"student-{mode}-one-trip-loopback" for mode in found}
     assert "(adversarial)" in capsys.readouterr().out
 
 
 def test_modes_and_other_networks(make_student: Callable[..., Path]) -> None:
-    """Every file that holds modes is run in each that is asked for, once; one without runs as it is."""
+    """Every file that holds several modes is run in each that is asked for, once; one that holds one runs as it is."""
     both, alone = make_student(mode="both"), make_student()
     for mode, modes in ((None, ["normal"]), ("adversarial, normal,adversarial", ["adversarial", "normal"])):
         config = BenchmarkConfig(f"{both}@crypten-plain,{alone}", mode)
-        found = contenders(config.subjects(both), GivenImages(count=1))
+        found = contenders(subjects_of(both, config), GivenImages(count=1))
         assert [(one.path, one.model.mode, one.settings.protocol) for one in found] == [
             *((both, name, protocol) for name in modes for protocol in ("one-trip", "crypten")),
             *((both, name, "crypten-plain") for name in modes),
-            *((alone, None, protocol) for protocol in ("one-trip", "crypten")),
+            *((alone, "normal", protocol) for protocol in ("one-trip", "crypten")),
         ]
 
 
@@ -166,7 +173,7 @@ def test_a_file_of_modes_takes_its_first_one(
 @pytest.mark.parametrize(
     ("exported", "flags", "words"),
     [
-        ("normal", ["--mode=normal"], "no input that selects a mode"),
+        ("normal", ["--mode=adversarial"], "no input that selects a mode"),
         ("both", ["--mode=robust"], "has no mode 'robust'; choose one of normal, adversarial"),
         ("both", ["--mode=normal,"], "has no mode ''"),
         ("both", ["--mode=0"], "has no mode '0'"),
@@ -241,6 +248,26 @@ def test_a_node_that_cannot_be_run_is_named(make_onnx: Callable[..., Path], caps
     assert main([str(path)]) == 2
     error = capsys.readouterr().err
     assert "squash" in error and "Sigmoid" in error and "model.onnx" in error
+
+
+def test_outputs_that_are_not_finite_are_no_answers(
+    make_onnx: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said with the file, the mode and the image, before anything starts."""
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Conv", ["c", "w"], ["y"])]
+    weight = np.full((1, 1, 1, 1), 1e200)
+    path = make_onnx(nodes, {"w": weight}, (1, 1, 1), metadata={"rlnet.mode": "robust"})
+    np.savez(tmp_path / "images.npz", images=np.array([0, 0, 1, 0], np.float32).reshape(4, 1, 1, 1))
+    assert main([str(path), f"--inputs={tmp_path / 'images.npz'}", f"--out={tmp_path / 'out'}"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert all(words in error for words in ("model.onnx in mode robust", "image 2", "NaN or infinite"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_of_other_classes(make_student: Callable[..., Path], images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(images, images=np.load(images)["images"], labels=np.full(6, 5))
+    assert main([str(make_student()), f"--inputs={images}"]) == 2
+    assert "images.npz: there is a label 5, and the network has 5 classes, 0 to 4" in capsys.readouterr().err
 
 
 def test_numbers_that_fixed_point_cannot_hold(make_onnx: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:

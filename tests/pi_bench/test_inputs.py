@@ -56,6 +56,8 @@ FAULTS = {
     "three dimensions": ({"images": PIXELS[0]}, r"images have shape \(3, 4, 5\); give \(N, C, H, W\)"),
     "no images": ({"images": PIXELS[:0]}, "give"),
     "integers": ({"images": PIXELS.astype(np.int32)}, "images are int32; give uint8"),
+    "yes or no": ({"images": PIXELS > 100}, "images are bool; give uint8"),
+    "just above": ({"images": np.full((1, *SHAPE), 1.0001)}, "range from 1.0001 to 1.0001; give floats of 0 to 1"),
     "text": ({"images": np.full((1, 3, 4, 5), "a")}, "images are <U1; give uint8"),
     "not scaled": (
         {"images": PIXELS.astype(np.float32)},
@@ -70,6 +72,9 @@ FAULTS = {
     "grey": ({"images": PIXELS[:, :1]}, r"shape \(1, 4, 5\)"),
     "few labels": ({"images": PIXELS, "labels": np.arange(5)}, r"labels are int64 of shape \(5,\); give 6 whole numbers"),
     "float labels": ({"images": PIXELS, "labels": np.arange(6.0)}, "labels are float64"),
+    "text labels": ({"images": PIXELS, "labels": np.array(list("012345"))}, "labels are <U1 of shape"),
+    "yes-or-no labels": ({"images": PIXELS, "labels": np.arange(6) > 2}, "labels are bool of shape"),
+    "labels in rows": ({"images": PIXELS, "labels": np.eye(6, dtype=np.int64)}, r"labels are int64 of shape \(6, 6\)"),
     "negative label": ({"images": PIXELS, "labels": np.arange(6) - 1}, "there is a label -1"),
     "huge label": ({"images": PIXELS, "labels": np.full(6, 2**63, np.uint64)}, "there is a label 9223372036854775808"),
     "objects": ({"images": np.array([{}, []], object)}, "not a .npz file of plain arrays"),
@@ -183,6 +188,41 @@ def test_faults_of_folders(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"hello")
     with pytest.raises(ValueError, match=r"1\.png is no picture, or damaged"):
         inputs.load(tmp_path)
+
+
+def test_a_picture_of_more_than_eight_bits_is_not_cut_off(tmp_path: Path) -> None:
+    """Pillow would make 255 of everything above it."""
+    for name, pixels in (("deep", PIXELS[0, 0].astype(np.uint16) * 200), ("float", PIXELS[0, 0].astype(np.float32))):
+        file = tmp_path / f"{name}.tiff"
+        Image.fromarray(pixels).save(file)
+        file.rename(file.with_suffix(".png"))
+        with pytest.raises(ValueError, match=rf"{name}\.png has more than 8 bits a channel"):
+            inputs.load(tmp_path, shape=(1, 4, 5))
+        file.with_suffix(".png").unlink()
+
+
+def test_labels_that_a_network_has_no_class_for(tmp_path: Path) -> None:
+    """The last class is one less than their number; without labels nothing is wrong."""
+    path = save(tmp_path / "a.npz", images=PIXELS, labels=np.array([0, 1, 2, 0, 4, 1]))
+    found = inputs.load(path)
+    found.check_classes(5, path)
+    with pytest.raises(ValueError, match=r"a\.npz: there is a label 4, and the network has 4 classes, 0 to 3"):
+        found.check_classes(4, path)
+    found.first(4).check_classes(4, path)
+    inputs.Images(found.images).check_classes(1, path)
+
+
+def test_the_digest_is_of_contents() -> None:
+    """Of shape and values, whatever holds them; another pixel, order or shape is another one."""
+    given = PIXELS.astype(np.float32) / 255
+    digest = inputs.Images(given).sha256
+    other = np.asfortranarray(given), given.astype(">f4"), given.copy()
+    assert {inputs.Images(images).sha256 for images in other} == {digest}
+    changed = given.copy()
+    changed[5, 2, 3, 4] += 2**-20
+    for images in (changed, given[::-1], given.reshape(6, 3, 5, 4), given[:5]):
+        assert inputs.Images(images).sha256 != digest
+    assert inputs.Images(given, np.arange(6)).sha256 == digest
 
 
 def test_random_images() -> None:

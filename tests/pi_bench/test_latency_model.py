@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pi_bench.latency_model import COUNTS, fit, main, model, relative_errors
+from pi_bench.latency_fit import fit, model, relative_errors
+from pi_bench.latency_model import COUNTS, chosen, main
 from pi_bench.results import card
 
 LAN = {"name": "lan", "rtt_ms": 0.3, "mbit_per_s": 3000.0, "emulated": True}
@@ -46,7 +47,7 @@ def test_it_finds_what_cards_were_made_with() -> None:
     """Without noise exactly, and no error; cards of other networks and protocols are left out."""
     cards = [made_up(counts) for counts in NETWORKS]
     others = [made_up(NETWORKS[0], 7.0, protocol="crypten-plain"), made_up(NETWORKS[0], 7.0, network={**LAN, "name": "wan"})]
-    found = model([*cards, *others], "lan", "crypten")
+    found = model(chosen([*cards, *others], "lan", "crypten"))
     np.testing.assert_allclose([found["ms_per"][name] for name in COUNTS], COSTS, rtol=1e-6)
     assert found["error"]["networks"] == len(found["cards"]) == 6 and found["network"] == LAN
     assert found["error"]["fit"]["max_relative"] < 1e-6 > found["error"]["left_out"]["max_relative"]
@@ -54,7 +55,7 @@ def test_it_finds_what_cards_were_made_with() -> None:
 
 def test_noise_shows() -> None:
     """By the fit, and more by networks that were left out of it; no cost is negative."""
-    noisy = model([made_up(counts, 1 + 0.2 * (-1) ** i) for i, counts in enumerate(NETWORKS)], "lan", "crypten")
+    noisy = model(chosen([made_up(counts, 1 + 0.2 * (-1) ** i) for i, counts in enumerate(NETWORKS)], "lan", "crypten"))
     error = noisy["error"]
     assert 0.01 < error["fit"]["mean_relative"] < error["left_out"]["mean_relative"]
     assert error["fit"]["mean_relative"] <= error["fit"]["max_relative"]
@@ -69,13 +70,13 @@ def test_errors_by_hand() -> None:
 
 def test_cards_that_fix_no_model() -> None:
     with pytest.raises(ValueError, match=r"4 of 4 cards are of crypten on lan; a model takes 5 of different networks"):
-        model([made_up(counts) for counts in NETWORKS[:4]], "lan", "crypten")
+        model(chosen([made_up(counts) for counts in NETWORKS[:4]], "lan", "crypten"))
     with pytest.raises(ValueError, match="a model takes 5 of different networks"):
-        model([made_up(NETWORKS[0])] * 6, "lan", "crypten")
+        model(chosen([made_up(NETWORKS[0])] * 6, "lan", "crypten"))
     with pytest.raises(ValueError, match="too alike"):
-        model([made_up((n, 100 * n, 10**6 * n, 2 * n)) for n in range(1, 7)], "lan", "crypten")
+        model(chosen([made_up((n, 100 * n, 10**6 * n, 2 * n)) for n in range(1, 7)], "lan", "crypten"))
     with pytest.raises(ValueError, match="cards differ in provider, batch"):
-        model([made_up(counts, batch=1 + (counts[0] == 5)) for counts in NETWORKS], "lan", "crypten")
+        model(chosen([made_up(counts, batch=1 + (counts[0] == 5)) for counts in NETWORKS], "lan", "crypten"))
 
 
 def test_the_command(make_card: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pi_bench import plan, protocols
+from pi_bench import plan, planning
 from pi_bench.budget import with_kept
 from pi_bench.cost import Cost, predicted_ms
 from pi_bench.model.graph import load
+from pi_bench.protocols import registry
 from pi_bench.protocols.settings import Settings
 from pi_bench.results import card
 from pi_bench.wire.network import PROFILES
@@ -82,7 +83,7 @@ def test_the_answer_meets_the_target_by_the_protocols_own_costs_and_one_relu_mor
     def latency_ms(kept: dict[str, int]) -> float:
         compute_ms = 7.3 + sum(0.3 + 0.05 * k for k in kept.values() if k)
         return predicted_ms(
-            protocols.costs(with_kept(architecture, kept), Settings("crypten")).values(), network, compute_ms
+            registry.costs(with_kept(architecture, kept), Settings("crypten")).values(), network, compute_ms
         ).total_ms
 
     first, second = (relu.name for relu in architecture.relus)
@@ -110,10 +111,10 @@ def test_all_relus(model, card_of, capsys):
 def test_offline_is_a_limit_of_its_own(model, card_of, capsys):
     """Of one-trip, whose ReLUs are dear offline: as many as fit, and one more does not."""
     path, architecture = card_of(protocol="one-trip"), load(model).architecture
-    settings = plan.settings_of(card.read(path), architecture, "one-trip")
+    settings = planning.settings_of(card.read(path), architecture, "one-trip")
 
     def offline(kept):
-        return sum(protocols.costs(with_kept(architecture, kept), settings).values(), Cost()).offline_bytes
+        return sum(registry.costs(with_kept(architecture, kept), settings).values(), Cost()).offline_bytes
 
     limit = offline(dict.fromkeys((relu.name for relu in architecture.relus), 10)) + 1
     flags = ["--latency", "1min", "--card", str(path), "--offline-mb", str(limit / 1e6)]
@@ -128,7 +129,7 @@ def test_offline_is_a_limit_of_its_own(model, card_of, capsys):
 
 
 def test_rounds_alone_exceed_the_target(model, card_of, capsys):
-    rounds = sum(cost.rounds for cost in protocols.costs(load(model).architecture, Settings("crypten")).values())
+    rounds = sum(cost.rounds for cost in registry.costs(load(model).architecture, Settings("crypten")).values())
     text = said(capsys, model, "--latency", "300ms", "--network", "wan", "--card", card_of())
     assert "No ReLU budget that keeps a ReLU in each of the 2 layers meets 300 ms" in text
     assert f"Its rounds alone exceed it: {rounds} rounds x 20 ms (half the RTT) = {rounds * 20} ms" in text
@@ -173,7 +174,7 @@ def test_a_mode(model, card_of, capsys):
 
     for given, mode in ((None, "0"), ("1", "1")):
         plan.plan(model, plan.PlanConfig("1min", protocol="crypten", mode=given), measure)
-        assert asked[-1] == mode and f"this is of mode {mode}" in capsys.readouterr().out
+        assert asked[-1] == mode and f"This is of mode {mode}." in capsys.readouterr().out
     assert answered(capsys, model, "--latency", "1min", "--mode", "1", "--card", card_of())["mode"] == "1"
     assert plan.main([str(model), "--latency", "1min", "--mode", "2", "--card", str(card_of()), "--protocol=crypten"]) == 2
     assert "no value in this mode" in capsys.readouterr().err
@@ -200,7 +201,7 @@ def test_a_card_of_another_network_is_refused(model, make_card, tmp_path, capsys
 def test_a_loopback_card_without_waiting_times_will_do(model, card_of):
     loopback = {"name": "loopback", "rtt_ms": None, "mbit_per_s": None, "emulated": False}
     made = card.read(card_of(waiting=False, network=loopback))
-    assert plan.timing_of(made, load(model).architecture, "crypten").relu_ms == pytest.approx(0.05)
+    assert planning.timing_of(made, load(model).architecture).relu_ms == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

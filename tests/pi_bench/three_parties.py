@@ -1,6 +1,5 @@
 """Runs a network between three real processes that talk over real sockets, without the command line around it."""
 
-import multiprocessing
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +18,7 @@ from pi_bench.wire.address import listen, write
 from pi_bench.wire.channel import Channel
 from pi_bench.wire.network import LOOPBACK, Network
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["pi_bench.protocols.crypten.engine", "pi_bench.parties.meeting"])
+from .forked import CONTEXT
 
 
 @dataclass

@@ -185,11 +185,11 @@ def test_damaged_bytes(make_onnx: MakeOnnx) -> None:
     graph.refuse_unknown(graph.load(path))
     content, outcomes, messages = path.read_bytes(), set(), []
     for place in range(len(content)):
-        for flip in (0x01, 0x80):
-            path.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
-            try:
-                outcomes.add("Unknown" in kinds(graph.load(path)))
-            except ValueError as error:
-                messages.append(str(error))
+        flip = (0x01, 0x80)[place % 2]
+        path.write_bytes(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
+        try:
+            outcomes.add("Unknown" in kinds(graph.load(path)))
+        except ValueError as error:
+            messages.append(str(error))
     assert outcomes == {True, False}
     assert messages and all(str(path) in message for message in messages)

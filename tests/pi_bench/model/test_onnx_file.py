@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pi_bench.given import MAX_MODEL_BYTES
 from pi_bench.model import onnx_file
 
 MakeOnnx = Callable[..., Path]
@@ -93,7 +94,7 @@ def test_damaged_bytes(make_onnx: MakeOnnx) -> None:
 def test_too_large(tmp_path: Path) -> None:
     path = tmp_path / "large.onnx"
     with path.open("wb") as file:
-        file.truncate(onnx_file.MAX_BYTES + 1)  # takes no space
+        file.truncate(MAX_MODEL_BYTES + 1)  # takes no space
     refused(path, "at most 2,147,483,648 can be read")
 
 

@@ -1,9 +1,11 @@
 """The network in the clear is onnxruntime's; ranges and fixed-point limits by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import torchvision
@@ -72,28 +74,27 @@ def trained_resnet() -> torch.nn.Module:
     return network.eval()
 
 
-PRESERVE = torch.onnx.TrainingMode.PRESERVE
-UNFOLDED = {"training": PRESERVE, "do_constant_folding": False, "keep_initializers_as_inputs": True}
+UNFOLDED = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False, "keep_initializers_as_inputs": True}
 
 
-@pytest.mark.parametrize(
-    ("dynamo", "options"),
-    [
-        (True, {"external_data": True}),
-        (True, {"optimize": False, "external_data": False}),
-        (False, {}),
-        (
-            False,
-            {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False, "keep_initializers_as_inputs": True},
-        ),
-    ],
-    ids=["new", "new, not optimised", "old", "old, not folded"],
-)
-def test_torch_exports_of_a_plain_resnet(
-    dynamo: bool, options: dict, export_torch: Callable[..., None], run_onnx: RunOnnx, tmp_path: Path
-) -> None:
-    path = tmp_path / "resnet.onnx"
-    export_torch(trained_resnet(), (3, 32, 32), path, dynamo, **options)
+@pytest.fixture(scope="module")
+def exported(export_torch: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The ways in which torch writes it; the new exporter's program once as it is, once optimised, with weights in a file."""
+    folder = tmp_path_factory.mktemp("resnet")
+    paths = {name: folder / f"{name}.onnx" for name in ("new", "new, not optimised", "old", "old, not folded")}
+    network, shape = trained_resnet(), (3, 32, 32)
+    program = export_torch(network, shape, paths["new, not optimised"], True, optimize=False, external_data=False)
+    program.optimize()
+    program.save(paths["new"], external_data=True)
+    for name, options in (("old", {}), ("old, not folded", UNFOLDED)):
+        export_torch(network, shape, paths[name], False, **options)
+    return paths
+
+
+@pytest.mark.parametrize("way", ["new", "new, not optimised", "old", "old, not folded"])
+def test_torch_exports_of_a_plain_resnet(way: str, exported: Mapping[str, Path], run_onnx: RunOnnx) -> None:
+    path = exported[way]
+    assert path.with_name(path.name + ".data").exists() == (way == "new")
     model = graph.load(path)
     agrees(model, path, run_onnx)
     assert sum(relu.kept for relu in model.architecture.relus) == 64 * (16 * 16 * 5 + 8 * 8 * 8 + 4 * 4 * 16 + 2 * 2 * 32)
@@ -189,6 +190,33 @@ def test_overflow_of_weights_inputs_and_sums(make_onnx: Callable[..., Path]) -> 
 
 def test_a_precision_that_no_value_survives_is_no_error(small: Model) -> None:
     assert plain.fixed_point_problems(small, 1e-9 * X, 1) == []
+
+
+def exploding(make_onnx: Callable[..., Path], *more: onnx.NodeProto) -> Path:
+    """Two products of 1e200 each, in which float64 has no room; nothing of an image that is zero. more: nodes after "d"."""
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], "c"), helper.make_node("Conv", ["c", "w"], ["d"], "d"), *more]
+    weights = {name: np.full((1, 1, 1, 1), value) for name, value in (("w", -1e200), ("v", 1e200))}
+    return make_onnx(nodes, weights, (1, 1, 1))
+
+
+def test_logits_that_are_not_finite_are_no_answer(make_onnx: Callable[..., Path]) -> None:
+    """NaN has no largest logit, so it would be taken for class 0. The first such image is named."""
+    both = helper.make_node("Conv", ["c", "v"], ["e"], "e"), helper.make_node("Add", ["d", "e"], ["y"], "y")
+    for model in (graph.load(exploding(make_onnx)), graph.load(exploding(make_onnx, *both))):  # inf, and inf - inf
+        given = np.zeros((plain.CHUNK + 4, 1, 1, 1))
+        assert not plain.logits(model, given).any()
+        given[[plain.CHUNK + 1, plain.CHUNK + 3]] = 1
+        with pytest.raises(ValueError, match=r"its outputs for image 17 \(from 0; 2 of 20 in all\) are NaN or infinite"):
+            plain.logits(model, given)
+
+
+def test_what_is_not_finite_on_the_way_is_beyond_the_range(make_onnx: Callable[..., Path]) -> None:
+    """Though the ReLU makes zero of it."""
+    negative = helper.make_node("Neg", ["d"], ["n"], "n"), helper.make_node("Relu", ["n"], ["y"], "y")
+    model = graph.load(exploding(make_onnx, *negative))
+    assert not plain.logits(model, np.ones((1, 1, 1, 1))).any()
+    problems = plain.fixed_point_problems(model, np.ones((1, 1, 1, 1)), 13)
+    assert any("reaches inf" in problem and "no precision holds it" in problem for problem in problems)
 
 
 def test_wrong_images(small: Model) -> None:

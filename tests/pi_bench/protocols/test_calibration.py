@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pi_bench.model.operations import Architecture, Conv, Model, ReLU, Weights
-from pi_bench.protocols import PROTOCOLS
 from pi_bench.protocols.calibration import calibrated, comparison_bits
+from pi_bench.protocols.registry import PROTOCOLS
 from pi_bench.protocols.settings import Settings
 
 ARCHITECTURE = Architecture(
@@ -124,3 +124,10 @@ def test_what_a_comparison_truncates_is_in_range_below_2_to_the_61_at_most() -> 
     assert found == {"cut": (51, 2**61), "again": (51, 2**50 - 1)}
     found = PROTOCOLS["one-trip"].comparisons(architecture, Settings("one-trip", precision_bits=13, comparison_bits=20))
     assert found == {"cut": (20, (2**19 - 1) << 13), "again": (20, 2**19 - 1)}
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_what_is_not_finite_chooses_no_bits(value: float) -> None:
+    weights = {"quadruple": Weights(np.full((1, 1, 1, 1), value), None)}
+    with pytest.raises(ValueError, match="what the ReLU 'second' gets is NaN or infinite for a calibration image"):
+        calibrated(SIXTEEN, Model(ARCHITECTURE, weights), images(1.0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pi_bench.model.operations import Architecture, AveragePool, Concat, Conv, Linear, Model, ReLU, Reshape, Weights
-from pi_bench.protocols import PROTOCOLS
+from pi_bench.protocols.registry import PROTOCOLS
 from pi_bench.protocols.settings import Settings
 
 F = 16

@@ -1,9 +1,11 @@
+import io
 import json
 import os
 
 import pytest
+from rich.console import Console
 
-from pi_bench.results import card
+from pi_bench.results import card, markdown, page, terminal
 
 
 def layers_ms(result, party, repeat):
@@ -142,6 +144,16 @@ def test_a_card_from_before_there_were_modes_has_none(make_card, tmp_path):
     path = tmp_path / "card.json"
     path.write_text(json.dumps(without(make_card(mode="normal"), "model", "mode")))
     assert card.read(path) == make_card()
+
+
+def test_a_card_says_which_images_answers_were_checked_on_and_an_older_one_does_not(make_card, make_older):
+    """In the file only: nobody reads a digest."""
+    made = make_card()
+    assert made["correctness"]["images_sha256"] == "ef" * 32
+    assert make_older()["correctness"]["images_sha256"] is None
+    shown = io.StringIO()
+    terminal.show([made], all_layers=True, console=Console(file=shown, width=200))
+    assert "efef" not in shown.getvalue() + markdown.table([made]) + page.render([made])
 
 
 def test_a_card_that_cannot_be_written_leaves_the_old_one(make_card, tmp_path):

@@ -1,9 +1,7 @@
 import pytest
 
-from pi_bench.protocols import names
 from pi_bench.results import card
 from pi_bench.results.sentences import (
-    PROTOCOLS,
     comparison,
     comparison_bits,
     correctness,
@@ -15,7 +13,6 @@ from pi_bench.results.sentences import (
     network_words,
     not_measured,
     offline_rows,
-    place,
     ratio_words,
     received,
     site_rows,
@@ -105,22 +102,6 @@ def test_values_out_of_range_are_told_where_a_comparison_has_a_range(make_result
 
 def test_an_older_card_does_not_know_of_values_out_of_range(make_older):
     assert correctness_cells(make_older())[3:5] == ["1", "-"]
-
-
-def test_protocols_stand_in_the_order_in_which_they_are_known():
-    assert names() == PROTOCOLS
-
-
-def test_cards_stand_by_relus_then_model_then_protocol(make_card):
-    cards = [
-        make_card(kept=kept, protocol=protocol, name=name)
-        for protocol in ("crypten-plain", "unknown", "crypten", "one-trip")
-        for name in ("b.onnx", "a.onnx")
-        for kept in ((5, 5), (60, 40))
-    ]
-    found = [(card["relu"]["kept"], card["model"]["path"], card["protocol"]) for card in sorted(cards, key=place)]
-    order = ("one-trip", "crypten", "crypten-plain", "unknown")
-    assert found == [(kept, name, protocol) for kept in (100, 10) for name in ("a.onnx", "b.onnx") for protocol in order]
 
 
 @pytest.mark.parametrize(("more", "sent"), [("server", (5, 6, 2, 0)), ("client", (5, 6, 2, 3))])

@@ -38,7 +38,7 @@ def both(server: Do, client: Do, network: Network = LOOPBACK) -> list[Any]:
 
     for end in zip(("server", "client"), ("client", "server"), (server, client), found, strict=True):
         threading.Thread(target=party, args=end, daemon=True).start()  # one that waits for ever does not outlive the tests
-    return [result.result(timeout=30) for result in found]
+    return [result.result(timeout=120) for result in found]
 
 
 def sent(channel: Channel, *values: int, words: int = 1) -> None:
@@ -211,11 +211,11 @@ def test_bytes_and_frames_are_counted_once() -> None:
 
 
 def test_on_an_emulated_network_answers_in_pieces_take_one_round_trip() -> None:
-    """Not three: 120 ms each."""
+    """Not three: 1 s each."""
 
     def timed(channel: Channel) -> float:
         asked(channel)
         return channel.waited_s
 
-    waited_s, _ = both(timed, answered, Network("custom", 120.0, None, True))
-    assert 0.115 < waited_s < 0.3
+    waited_s, _ = both(timed, answered, Network("custom", 1000.0, None, True))
+    assert 0.5 < waited_s < 2.5

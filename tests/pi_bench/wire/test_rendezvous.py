@@ -1,18 +1,15 @@
-"""The parties of these tests are threads of this process: nobody is lost here, so nobody ends it."""
+"""Parties that meet: who gets a channel to whom, what has to be the same for all, and what those say who wait."""
 
-import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from pi_bench.wire import door, links
-from pi_bench.wire.address import dial, listen, parse, write
+from pi_bench.wire import links
+from pi_bench.wire.address import dial, listen, write
 from pi_bench.wire.door import Door, greet, hear_answer
 from pi_bench.wire.hello import Refused, boot_id, compare
 from pi_bench.wire.links import Links
@@ -20,39 +17,8 @@ from pi_bench.wire.network import LOOPBACK, choose
 from pi_bench.wire.rendezvous import _Reception, connect
 from pi_bench.wire.watch import PartyLost
 
-HELLO = {"protocol": "crypten", "settings": {"precision_bits": 16}, "versions": {"torch": "2.13"}, "digest": None}
-
-
-@pytest.fixture
-def listener() -> socket.socket:
-    """The server's listening socket; whoever gets it closes it."""
-    return listen(("127.0.0.1", 0))
-
-
-@pytest.fixture
-def arrive(listener: socket.socket) -> Iterator[Callable[..., Future]]:
-    """Lets a party connect in a thread of its own; its links are closed in the end."""
-    address = listener.getsockname()
-    arrived = []
-
-    def arrive(role: str, hello: dict[str, Any] = HELLO, **options: Any) -> Future:
-        if role == "server":
-            options["listener"] = listener
-        arrived.append(pool.submit(connect, role, address, hello, **options))
-        return arrived[-1]
-
-    with ThreadPoolExecutor(8) as pool:
-        yield arrive
-        for future in arrived:
-            if future.exception(timeout=20) is None:
-                future.result().close()
-    listener.close()
-
-
-def failure(future: Future) -> BaseException:
-    error = future.exception(timeout=20)
-    assert error is not None
-    return error
+from ..ports import free_address
+from .meeting import HELLO, PATIENCE_S, failure
 
 
 def test_three_parties_get_a_channel_to_each_other_one(arrive):
@@ -114,9 +80,9 @@ def test_parties_that_differ_refuse_each_other_with_the_same_words(arrive, clien
     assert str(failure(client)) == str(failure(server))
 
 
-def test_a_dealer_that_differs_is_refused_and_the_client_told(arrive):
+def test_a_dealer_that_differs_is_refused_and_the_client_told(arrive, met):
     server, client = arrive("server"), arrive("client")
-    time.sleep(0.2)
+    met("server", "client")
     dealer = arrive("dealer", HELLO | {"protocol": "other"})
     assert "the dealer runs protocol other, the server crypten" in str(failure(dealer))
     assert str(failure(server)) == str(failure(dealer))
@@ -167,9 +133,9 @@ def test_fields_of_one_side_only_are_not_compared():
     compare("client", {"a": 1, "host": "x", "digest": None}, "server", {"b": 2, "host": "y", "digest": "d"})
 
 
-def test_a_second_client_is_refused_while_one_is_connected(arrive, listener):
+def test_a_second_client_is_refused_while_one_is_connected(arrive, met):
     server, first = arrive("server"), arrive("client")
-    time.sleep(0.3)
+    met("server", "client")
     assert "refuses this party: a client is connected already" in str(failure(arrive("client")))
     dealer = arrive("dealer")
     assert dealer.result() and first.result() and server.result()
@@ -180,7 +146,7 @@ def test_a_second_client_is_refused_while_one_is_connected(arrive, listener):
 def test_an_uninvited_client_is_not_let_in_by_the_dealer(listener):
     party = Links("dealer", HELLO, LOOPBACK, LOOPBACK)
     party.door = Door(listener)
-    deadline_s = time.monotonic() + 1
+    deadline_s = time.monotonic() + 3
     reception = _Reception(party, ("client",), deadline_s, invitation="secret")
     with ThreadPoolExecutor(1) as pool:
         received = pool.submit(reception.receive_all)
@@ -192,55 +158,6 @@ def test_an_uninvited_client_is_not_let_in_by_the_dealer(listener):
     party.close()
 
 
-def opening(version: int = 1, name: bytes = b"pi_bench", length: int | None = None, text: bytes = b"{}") -> bytes:
-    return struct.pack("!8sH", name, version) + struct.pack("!I", len(text) if length is None else length) + text
-
-
-STRANGERS = {
-    "web": b"GET / HTTP/1.1\r\nHost: server\r\n\r\n",
-    "silent": b"",
-    "half": opening()[:9],
-    "another version": opening(version=2),
-    "too long": opening(length=2**31),
-    "no JSON": opening(text=b"{]"),
-    "no object": opening(text=b"[1]"),
-    "deep": opening(text=b"[" * 60_000),
-    "no kind": opening(),
-    "no hello": opening(text=b'{"kind":"control"}'),
-    "odd hello": opening(text=b'{"kind":"control","hello":{"role":["client"]},"listens":[1,"a"]}'),
-    "guessed session": opening(text=b'{"kind":"data","role":"client","session":"\\ud800"}'),
-}
-
-
-@pytest.mark.parametrize("words", STRANGERS.values(), ids=STRANGERS.keys())
-def test_a_stranger_at_the_door_does_not_stop_the_others(arrive, listener, words):
-    with socket.create_connection(listener.getsockname()) as stranger, socket.create_connection(listener.getsockname()):
-        stranger.sendall(words)
-        server = arrive("server", needs_dealer=False)
-        client = arrive("client", needs_dealer=False)
-        server.result().channels["client"].send([np.ones(1, np.int64)])
-        client.result().channels["server"].receive([np.zeros(1, np.int64)])
-
-
-def test_a_silent_stranger_is_dropped(arrive, listener, monkeypatch):
-    monkeypatch.setattr(door, "_SPEAK_S", 0.2)
-    with socket.create_connection(listener.getsockname()) as stranger:
-        server = arrive("server", timeout_s=1.0, needs_dealer=False)
-        stranger.settimeout(0.8)
-        assert stranger.recv(1) == b""
-        failure(server)
-
-
-def test_a_hundred_strangers_at_once(arrive, listener):
-    address = listener.getsockname()
-    server = arrive("server", needs_dealer=False)
-    strangers = [socket.create_connection(address) for _ in range(100)]
-    client = arrive("client", needs_dealer=False)
-    assert client.result() and server.result()
-    for stranger in strangers:
-        stranger.close()
-
-
 @pytest.mark.parametrize(
     ("present", "messages"),
     [
@@ -250,26 +167,22 @@ def test_a_hundred_strangers_at_once(arrive, listener):
     ],
 )
 def test_those_who_wait_say_who_never_arrived(arrive, present, messages):
-    start = time.monotonic()
-    parties = {role: arrive(role, timeout_s=0.7) for role in present}
+    parties = {role: arrive(role, timeout_s=2.0) for role in present}
     for role, future in parties.items():
         assert isinstance(failure(future), PartyLost)
         assert messages[role] in str(failure(future))
-    assert time.monotonic() - start < 3
 
 
-def test_a_client_whose_server_never_arrives(listener):
-    address = listener.getsockname()
-    listener.close()
+def test_a_client_whose_server_never_arrives():
+    address = free_address()
     with pytest.raises(
-        PartyLost, match=rf"the server never arrived: no answer at {write(address)} for 0 s.*is it started there"
+        PartyLost, match=rf"the server never arrived: no answer at {write(address)} for \d+ s.*is it started there"
     ):
         connect("client", address, HELLO, timeout_s=0.3)
 
 
-def test_a_client_may_come_before_the_server(listener):
-    address = listener.getsockname()
-    listener.close()
+def test_a_client_may_come_before_the_server():
+    address = free_address()
     with ThreadPoolExecutor(2) as pool:
         client = pool.submit(connect, "client", address, HELLO, needs_dealer=False)
         time.sleep(0.3)
@@ -280,11 +193,13 @@ def test_a_client_may_come_before_the_server(listener):
 
 @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n", struct.pack("!I", 2) + b"[]", b"", None])
 def test_something_else_listens_at_the_address(listener, reply):
+    given_up = threading.Event()
+
     def reply_and_close() -> None:
         connection, _ = listener.accept()
         with connection:
             if reply is None:
-                time.sleep(0.5)
+                given_up.wait(PATIENCE_S)
             else:
                 connection.recv(10)
                 connection.sendall(reply)
@@ -292,61 +207,9 @@ def test_something_else_listens_at_the_address(listener, reply):
     thread = threading.Thread(target=reply_and_close)
     thread.start()
     with pytest.raises(PartyLost, match=r"the server never arrived: what listens at .* does not answer as a party does"):
-        connect("client", listener.getsockname(), HELLO, timeout_s=0.4)
+        connect("client", listener.getsockname(), HELLO, timeout_s=1.0)
+    given_up.set()
     thread.join()
-    listener.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [("tcp://127.0.0.1:5000", ("127.0.0.1", 5000)), ("tcp://[::1]:80", ("::1", 80)), ("tcp://a.example:1", ("a.example", 1))],
-)
-def test_addresses(url, address):
-    assert parse(url) == address
-    assert write(address) == url
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "server:5000",
-        "http://server:5000",
-        "tcp://server",
-        "tcp://:5000",
-        "tcp://a:b",
-        "tcp://a:70000",
-        "tcp://a:1/x",
-        "tcp://[::1",
-    ],
-)
-def test_what_is_no_address(url):
-    with pytest.raises(ValueError, match=r"is no address.*tcp://host:port"):
-        parse(url)
-
-
-def test_a_port_in_use(listener):
-    with pytest.raises(ValueError, match=rf"nobody can listen at {write(listener.getsockname())}: the port is in use"):
-        listen(listener.getsockname())
-    listener.close()
-
-
-def test_an_address_of_another_host():
-    with pytest.raises(ValueError, match="this host has no such address"):
-        listen(("192.0.2.1", 5000))
-
-
-def test_a_name_with_several_addresses_is_tried_at_each(listener, monkeypatch):
-    """As localhost where IPv6 is switched off."""
-    resolve, where = socket.getaddrinfo, listener.getsockname()
-    found = [
-        resolve("192.0.2.1" if side == "listen" else "127.0.0.1", 1, type=socket.SOCK_STREAM)[0] for side in ("listen", "dial")
-    ]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found[0], resolve(*where, type=socket.SOCK_STREAM)[0]])
-    with pytest.raises(ValueError, match="the port is in use"):
-        listen(("name", where[1]))
-    found[0] = found[1]  # nobody listens at port 1
-    dial("server", ("name", where[1]), time.monotonic() + 1).close()
     listener.close()
 
 

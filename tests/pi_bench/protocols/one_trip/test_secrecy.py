@@ -1,4 +1,4 @@
-"""What server and client see in one trip is noise whatever the image, and no mask hides two values.
+"""What server and client send each other in one trip is noise whatever the image, and no mask hides two values.
 
 Of each of two images, several inferences run between three real processes. All that is sent is kept and cut into its frames by
 what the protocol says it sends. Single bits, of which 64 share a word, are taken out of their words. Not looked at are the last
@@ -6,9 +6,7 @@ frame of an inference, the server's shares of the logits, for the client alone, 
 the last word of bits.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -18,55 +16,17 @@ import pytest
 import torch
 
 from pi_bench.model import plain
-from pi_bench.model.operations import Architecture, AveragePool, Concat, Conv, Linear, Model, ReLU, Reshape, Weights
-from pi_bench.protocols import PROTOCOLS
-from pi_bench.protocols.dealer import Dealer
+from pi_bench.model.operations import ReLU
 from pi_bench.protocols.dealing.comparison import Comparison
-from pi_bench.protocols.dealing.products import MaskedProduct
 from pi_bench.protocols.dealing.randomness import Stream
-from pi_bench.protocols.layer import Layer
 from pi_bench.protocols.one_trip.sites import sites, unpacked
-from pi_bench.protocols.party import Party, Prepared
-from pi_bench.protocols.room import Room
-from pi_bench.protocols.settings import Settings
-from pi_bench.wire.address import listen
-from pi_bench.wire.channel import Channel
-from pi_bench.wire.rendezvous import connect
+from pi_bench.protocols.registry import PROTOCOLS
 
 from ...three_parties import infer
+from .noise import alike, fair, ones
+from .secret_network import IMAGES, LAYERS, MODEL, SETTINGS
 
-MAP, SIGMAS, INFERENCES = (4, 6, 6), 5, 8
-RNG = np.random.default_rng(0)
-HALF = np.packbits(np.arange(144) % 2).tobytes()
-SAME = (1, 1, 1, 1)
-ARCHITECTURE = Architecture(
-    "image",
-    MAP,
-    (
-        Conv("stem", ("image",), MAP, weight_shape=(4, 4, 3, 3), padding=SAME),
-        ReLU("first", ("stem",), MAP),
-        Conv("second", ("first",), MAP, weight_shape=(4, 4, 3, 3), padding=SAME),
-        ReLU("half", ("second",), MAP, packed=HALF),
-        ReLU("whole", ("second",), MAP),
-        Conv("third", ("half",), MAP, weight_shape=(4, 4, 3, 3), padding=SAME),
-        ReLU("last", ("third",), MAP),
-        Concat("join", ("last", "whole"), (8, 6, 6), axis=0),
-        AveragePool("pool", ("join",), (8, 1, 1), kernel=(6, 6), stride=(6, 6)),
-        Reshape("flat", ("pool",), (8,)),
-        Linear("fc", ("flat",), (3,), weight_shape=(3, 8)),
-    ),
-)
-MODEL = Model(
-    ARCHITECTURE,
-    {name: Weights(RNG.normal(size=(4, 4, 3, 3)) / 6, RNG.normal(size=(4, 1, 1))) for name in ("stem", "second", "third")}
-    | {"fc": Weights(RNG.normal(size=(3, 8)), None)},
-)
-SETTINGS = Settings("one-trip", precision_bits=16, comparison_bits=24)
-LAYERS = PROTOCOLS["one-trip"].layers(ARCHITECTURE, SETTINGS)
-IMAGES = {
-    "zeros": np.zeros((1, *MAP), np.float32),
-    "bright": np.broadcast_to(np.arange(6) % 2 * 0.9 + 0.1, (1, *MAP)).astype(np.float32),
-}
+INFERENCES = 8
 WAYS = ("server", "client"), ("client", "server")
 
 
@@ -119,20 +79,6 @@ def all_bits(inferences: list[list[Sent]]) -> np.ndarray:
 def by_place(inferences: list[list[Sent]]) -> list[np.ndarray]:
     """The words for each layer and phase: (INFERENCES, N)."""
     return [np.stack([sent.words for sent in sents]) for sents in zip(*inferences, strict=True)]
-
-
-def ones(words: np.ndarray) -> np.ndarray:
-    """How often each of 64 bits is set."""
-    return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(0, dtype=np.int64)
-
-
-def fair(counts: np.ndarray, total: int, sigmas: float = SIGMAS) -> bool:
-    return bool(np.abs(counts - total / 2).max() < sigmas * (total / 4) ** 0.5)
-
-
-def alike(counts: list[np.ndarray], total: int) -> bool:
-    """Whether the same bits are set as often in two samples of the same size."""
-    return bool(np.abs(counts[0] - counts[1]).max() < SIGMAS * (total / 2) ** 0.5)
 
 
 def test_the_images_have_other_answers_and_the_frames_are_those_of_the_protocol(wires: dict[str, Wire]) -> None:
@@ -248,149 +194,9 @@ def test_the_dealer_gets_nothing_and_deals_the_same_whatever_the_image(wires: di
         assert len(zeros) == len(bright) and alike([ones(zeros), ones(bright)], len(zeros))
 
 
-def together(*calls: Callable[[], Any]) -> list[Any]:
-    """What each returns, all at the same time, each in a thread of its own, which does not outlive the tests."""
-
-    def do(call: Callable[[], Any], result: Future[Any]) -> None:
-        try:
-            result.set_result(call())
-        except BaseException as error:
-            result.set_exception(error)
-
-    results = [Future() for _ in calls]
-    for pair in zip(calls, results, strict=True):
-        threading.Thread(target=do, args=pair, daemon=True).start()
-    return [result.result(timeout=30) for result in results]
-
-
-@dataclass
-class Parties:
-    """Server, client and dealer in this process. channels: from the server to the client, and back."""
-
-    server: Party
-    client: Party
-    dealer: Dealer
-    channels: tuple[Channel, Channel]
-
-    def prepare(self) -> tuple[Prepared, Prepared]:
-        server, client, _ = together(self.server.prepare, self.client.prepare, self.dealer.deal)
-        return server, client
-
-    def infer(self, image: np.ndarray, server: Prepared, client: Prepared) -> np.ndarray:
-        images = torch.from_numpy(image)
-        _, logits = together(lambda: self.server.infer(None, server), lambda: self.client.infer(images, client))
-        return logits.numpy()
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[[], Parties]]:
-    """Sets up three parties."""
-    started = []
-
-    def start() -> Parties:
-        listener = listen(("127.0.0.1", 0))
-        address = listener.getsockname()
-        server, client, dealer = links = together(
-            lambda: connect("server", address, {}, listener=listener),
-            lambda: connect("client", address, {}),
-            lambda: connect("dealer", address, {}),
-        )
-        started.extend(links)
-        made = together(
-            lambda: Party(ARCHITECTURE, MODEL, SETTINGS, server.channels["client"], server.channels["dealer"]),
-            lambda: Party(ARCHITECTURE, None, SETTINGS, client.channels["server"], client.channels["dealer"]),
-            lambda: Dealer(ARCHITECTURE, SETTINGS, dealer.channels["server"], dealer.channels["client"]),
-        )
-        return Parties(*made, (server.channels["client"], client.channels["server"]))
-
-    yield start
-    together(*(links.close for links in started))
-
-
-def test_what_was_dealt_is_used_once(start: Callable[[], Parties]) -> None:
-    """A second inference with it is refused at both parties before anything is sent; with the next one it goes on."""
-    parties, bright = start(), IMAGES["bright"]
-    used, fresh = parties.prepare(), parties.prepare()
-    right = plain.logits(MODEL, bright)
-    np.testing.assert_allclose(parties.infer(bright, *used), right, atol=2e-3)
-    before = [channel.snapshot().sent_bytes for channel in parties.channels]
-    for party, images, prepared in ((parties.server, None, used[0]), (parties.client, torch.from_numpy(bright), used[1])):
-        with pytest.raises(RuntimeError, match="dealt for 'input' has been used; it would not hide another value"):
-            party.infer(images, prepared)
-    assert [channel.snapshot().sent_bytes for channel in parties.channels] == before
-    np.testing.assert_allclose(parties.infer(bright, *fresh), right, atol=2e-3)
-
-
-def held_by_server(parties: Parties, image: np.ndarray) -> list[np.ndarray]:
-    """What the server has of each value in several inferences (INFERENCES, N), as whole words: its share, what it multiplies.
-
-    Without what it has truncated by itself, or divided: there the first bits of a word are equal.
-    """
-    seen: list[list[np.ndarray]] = []
-
-    def note_outputs(online: Callable[..., Any], layer: Layer) -> Callable[..., Any]:
-        def noting(*arguments: Any) -> Any:
-            outputs = online(*arguments)
-            for operation, share in zip(layer.operations, outputs, strict=True):
-                words = share.words.numpy()
-                seen[-1].append(words[:, operation.mask] if isinstance(operation, ReLU) else words)
-            return outputs
-
-        return noting
-
-    def note_factor(times: Callable[..., Any]) -> Callable[..., Any]:
-        def noting(x: torch.Tensor) -> torch.Tensor:
-            seen[-1].append(x.numpy().copy())
-            return times(x)
-
-        return noting
-
-    with pytest.MonkeyPatch.context() as patch:
-        for layer in LAYERS[:-1]:
-            step = parties.server._steps[layer.name]
-            if not isinstance(layer.operations[0], Concat | AveragePool | Reshape):
-                patch.setattr(step, "online", note_outputs(step.online, layer))
-            if isinstance(layer.operations[0], Conv):
-                patch.setattr(step._weight, "times", note_factor(step._weight.times))
-        for _ in range(INFERENCES):
-            seen.append([])
-            parties.infer(image, *parties.prepare())
-    return [np.stack(words).reshape(INFERENCES, -1) for words in zip(*seen, strict=True)]
-
-
-def test_what_the_server_holds_of_every_value_is_uniform(start: Callable[[], Parties]) -> None:
-    """Also less what it held in the inference before, and after another set-up: every mask is a new one, and is not known."""
-    for image in IMAGES.values():
-        held, others = (held_by_server(parties, image) for parties in (start(), start()))
-        assert sum(each.shape[1] for each in held) == 144 + 3 * (144 + 144) + (144 + 72 + 144 + 144) + 3
-        for each, other in zip(held, others, strict=True):
-            for words in (each, each[1:] - each[:-1], each - other):
-                assert fair(ones(words), words.size, sigmas=7)  # of thousands of counts
-
-
-def test_the_servers_share_of_a_product_hides_the_mask_that_is_multiplied() -> None:
-    """The server knows b, so a * b would tell it a: with the same a and b every word changes with the client's key."""
-    conv, keys = ARCHITECTURE.operations[0], [torch.tensor([1, key]) for key in range(5)]
-    product = MaskedProduct(conv, (1, *MAP), a_is_known=True)
-    a, b = (Stream(key).ring(shape) for key, shape in zip(keys, ((1, *MAP), conv.weight_shape), strict=False))
-    ((one,), (other,)) = (product.deal(Stream(keys[2]), Stream(key), b, a).server for key in keys[3:])
-    assert (one != other).all()
-
-
 def test_what_the_client_sees_of_the_weights_is_uniform_and_new_at_each_set_up(wires: dict[str, Wire]) -> None:
     """And that is sent once, whatever the number of inferences."""
     count = sum(weights.weight.size for weights in MODEL.weights.values())
     once, again = (np.frombuffer(wire["server", "client"], np.int64)[:count] for wire in wires.values())
     for words in (once, again, once - again):
         assert fair(ones(words), count)
-
-
-def test_what_was_dealt_for_a_layer_is_taken_once() -> None:
-    """Also where it is nothing, and never where there was none."""
-    prepared = Prepared(None, Room())
-    prepared.put("conv", "mask")
-    prepared.put("relu", None)
-    assert (prepared.take("relu"), prepared.take("conv")) == (None, "mask")
-    for layer in ("conv", "relu", "other"):
-        with pytest.raises(RuntimeError, match=f"dealt for '{layer}' has been used"):
-            prepared.take(layer)
