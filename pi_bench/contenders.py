@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pi_bench import inputs
-from pi_bench.benchmark import BenchmarkConfig
+from pi_bench.config.benchmark import BenchmarkConfig
 from pi_bench.inputs import Images
 from pi_bench.model import graph, plain
 from pi_bench.model.operations import Model

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pi_bench.config.count import CountConfig
 from pi_bench.cost import OFFLINE_WAYS, Cost, received
-from pi_bench.count import CountConfig
 from pi_bench.counting import RULE, Row, total, unknown
 from pi_bench.model.operations import Model
 from pi_bench.protocols.registry import PROTOCOLS

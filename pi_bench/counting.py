@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pi_bench import inputs
+from pi_bench.config.count import CountConfig
 from pi_bench.cost import Cost
-from pi_bench.count import CountConfig
 from pi_bench.model.operations import Model, Operation, ReLU, Unknown
 from pi_bench.protocols import registry
 from pi_bench.protocols.calibration import calibrated

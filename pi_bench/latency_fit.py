@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from pi_bench.latency_model import ALIKE, COUNTS
+from pi_bench.config.latency_model import ALIKE, COUNTS
 from shell.commit import commit
 
 VERSION = 1

@@ -4,34 +4,15 @@ python -m pi_bench latency-model results/latency --network lan --output results/
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pi_bench.cli import command, command_line
+from pi_bench.config.latency_model import ALIKE, LEAST, LatencyModelConfig
 from pi_bench.progress import say
 from pi_bench.report import read_cards
 from pi_bench.results import card_file
 from pi_bench.units import duration
-
-COUNTS = ("relu_layers", "relus", "macs", "linear_layers")  # what latency is predicted from
-LEAST = len(COUNTS) + 1  # cards; with fewer, nothing is left to see an error by
-ALIKE = ("network", "protocol", "provider", "batch", "precision_bits", "threads")  # of all cards of a model
-
-
-@dataclass(frozen=True)
-class LatencyModelConfig:
-    """Fits a model of online latency to cards, and writes it as JSON.
-
-    Args:
-        network: of the cards; those of another network are left out.
-        protocol: of the cards; those of another protocol are left out.
-        output: the file to write.
-    """
-
-    output: Path
-    network: str = "lan"
-    protocol: str = "crypten"
 
 
 def chosen(cards: Sequence[Mapping[str, Any]], network: str, protocol: str) -> list[Mapping[str, Any]]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from pi_bench.benchmark import BenchmarkConfig
 from pi_bench.cli import command_line
+from pi_bench.config.benchmark import BenchmarkConfig
 from pi_bench.contenders import Contender, GivenImages, contenders, subjects_of
 from pi_bench.inputs import Images
 from pi_bench.measure import Measured, Plan, measure

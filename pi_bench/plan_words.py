@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pi_bench.budget import Answer, Limits, Option, Timing
-from pi_bench.plan import PlanConfig
+from pi_bench.config.plan import PlanConfig
 from pi_bench.planning import Planned
 from pi_bench.results.sentences import network_words
 from pi_bench.units import duration, plain, size

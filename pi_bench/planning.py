@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pi_bench.budget import Answer, Limits, Timing, search
+from pi_bench.config.plan import PlanConfig, parse_latency
 from pi_bench.model.operations import Architecture, Model
-from pi_bench.plan import PlanConfig, parse_latency
 from pi_bench.protocols import registry
 from pi_bench.protocols.settings import Settings
 from pi_bench.wire.network import Network
@@ -62,7 +62,7 @@ def timing_of(card: Mapping[str, Any], architecture: Architecture) -> Timing:
 
 def measure_on_loopback(model: Path, protocol: str, mode: str | None) -> Mapping[str, Any]:
     """The card of a few inferences here."""
-    from pi_bench.benchmark import BenchmarkConfig  # here, for a plan by a card starts no party
+    from pi_bench.config.benchmark import BenchmarkConfig  # here, for a plan by a card starts no party
     from pi_bench.one_host import run
 
     (card,) = run(model, BenchmarkConfig(protocol=protocol, mode=mode, repeats=5, warmups=1, images=1))

@@ -7,12 +7,12 @@ import numpy as np
 
 from pi_bench import inputs
 from pi_bench.cli import command_line
+from pi_bench.config.party import PartyConfig
 from pi_bench.measure import Held
 from pi_bench.parties.inference import Inference
 from pi_bench.parties.meeting import Joined, join_as_client
+from pi_bench.parties.others import meet_others
 from pi_bench.parties.parent import Parent
-from pi_bench.parties.roles import meet_others
-from pi_bench.party import PartyConfig
 from pi_bench.wire.network import Network
 
 

@@ -4,10 +4,10 @@ import socket
 
 import torch
 
-from pi_bench.parties.meeting import Meeting, meet, run_dealer
+from pi_bench.config.party import PartyConfig
+from pi_bench.parties.meeting import run_dealer
+from pi_bench.parties.others import meet_others
 from pi_bench.parties.parent import Parent
-from pi_bench.party import PartyConfig
-from pi_bench.wire.rendezvous import Links
 
 
 def play(config: PartyConfig, parent: Parent | None, listener: socket.socket | None) -> None:
@@ -25,8 +25,3 @@ def play(config: PartyConfig, parent: Parent | None, listener: socket.socket | N
         case "dealer":
             with meet_others(config, listener, config.digest) as links:
                 run_dealer(links, config.settings)
-
-
-def meet_others(config: PartyConfig, listener: socket.socket | None, digest: str | None) -> Links:
-    meeting = Meeting(config.rendezvous, config.chosen_network, digest, listener, config.timeout_s)
-    return meet(config.role, config.settings, meeting)

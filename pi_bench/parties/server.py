@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from pi_bench import inputs
+from pi_bench.config.party import PartyConfig
 from pi_bench.model import graph
 from pi_bench.model.operations import Model
 from pi_bench.parties.meeting import run_server
+from pi_bench.parties.others import meet_others
 from pi_bench.parties.parent import Parent
-from pi_bench.parties.roles import meet_others
-from pi_bench.party import PartyConfig
 from pi_bench.protocols.calibration import calibrated
 
 

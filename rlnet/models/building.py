@@ -35,7 +35,7 @@ def build(
         torch.manual_seed(seed)
         mean, std = tuple(mean), tuple(std)
         if config.spec is not None:
-            return config.specification.build(num_classes, mean, std, config.batch_norm)
+            return build_specification(config.specification, num_classes, mean, std, config.batch_norm)
         return _NAMED[config.name](
             width=config.width,
             num_classes=num_classes,
@@ -52,7 +52,7 @@ def build_specification(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     kind: BatchNormKind,
-    layers: Layers | None,
+    layers: Layers = STATIC,
 ) -> ModeNetwork:
-    """The network of a specification; without layers, of plain ones."""
-    return _SPECIFIED[spec.family](spec, num_classes, mean, std, kind, layers or STATIC)
+    """The all-ReLU network of a specification, with random weights. layers: what it is made of; `ELASTIC` makes a supernet."""
+    return _SPECIFIED[spec.family](spec, num_classes, mean, std, kind, layers)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from masks import Shape, find_sites
 from rlnet.models import frozen
+from rlnet.models.building import build_specification
 from rlnet.models.denoising import DotProduct, Gaussian, MeanFilter
 from rlnet.models.inverted_residual import HSwish, InnerReLU
 from rlnet.models.specifications.specification import Specification
@@ -67,7 +68,7 @@ def costs_of_parts(
 def _outline(spec: Specification, image_shape: Shape, num_classes: int) -> Iterator[nn.Module]:
     """Within the context the network without weights, its batch norms folded, which would take most of the time."""
     with torch.device("meta"):
-        network = spec.build(num_classes, (0.5,) * image_shape[0], (0.5,) * image_shape[0], "single")
+        network = build_specification(spec, num_classes, (0.5,) * image_shape[0], (0.5,) * image_shape[0], "single")
     with frozen(network, "normal", torch.float32):
         yield network
 

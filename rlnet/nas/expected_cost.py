@@ -11,6 +11,7 @@ from itertools import pairwise, product
 import torch
 from torch import Tensor
 
+from rlnet.models.building import build_specification
 from rlnet.models.inverted_residual import InvertedResidual
 from rlnet.nas.cost import costs_of_parts
 from rlnet.nas.limits import Limits
@@ -68,7 +69,7 @@ def _searched_blocks(space: InvertedResidualSpace, limits: Limits) -> list[str]:
     """The names of the blocks that have a gene."""
     channels = (0.5,) * limits.image_shape[0]
     with torch.device("meta"):
-        network = space.largest.build(limits.num_classes, channels, channels, "single")
+        network = build_specification(space.largest, limits.num_classes, channels, channels, "single")
     blocks = [name for name, module in network.named_modules() if isinstance(module, InvertedResidual)]
     return blocks[-len(space.choices) :]
 

@@ -15,6 +15,7 @@ from rlnet.config import plain
 from rlnet.data import Dataset, ImageSet, load
 from rlnet.data.batches import TrainingBatches
 from rlnet.models import ModeNetwork
+from rlnet.models.building import build_specification
 from rlnet.models.elastic import ELASTIC, Layers
 from rlnet.models.specifications.specification import Specification
 from rlnet.nas.config import NasConfig
@@ -144,13 +145,13 @@ class NasExperiment:
         options = {} if layers is None else {"layers": layers}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = spec.build(len(self.data.classes), self.data.mean, self.data.std, "dual", **options)
+            network = build_specification(spec, len(self.data.classes), self.data.mean, self.data.std, "dual", **options)
         return network.to(self.compute.device, memory_format=torch.channels_last)
 
     def outline(self, spec: Specification) -> ModeNetwork:
         """The network of a specification on the meta device, without weights."""
         with torch.device("meta"):
-            return spec.build(len(self.data.classes), self.data.mean, self.data.std, "dual")
+            return build_specification(spec, len(self.data.classes), self.data.mean, self.data.std, "dual")
 
     def supernet(self) -> ModeNetwork:
         """The supernet with random weights, all of it active."""

@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from pi_bench.__main__ import main
-from pi_bench.benchmark import BenchmarkConfig
+from pi_bench.config.benchmark import BenchmarkConfig
 from pi_bench.contenders import GivenImages, contenders, subjects_of
 from pi_bench.inputs import Images
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pi_bench.config.latency_model import COUNTS
 from pi_bench.latency_fit import fit, model, relative_errors
-from pi_bench.latency_model import COUNTS, chosen, main
+from pi_bench.latency_model import chosen, main
 from pi_bench.results import card
 
 LAN = {"name": "lan", "rtt_ms": 0.3, "mbit_per_s": 3000.0, "emulated": True}

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pi_bench import plan, planning
 from pi_bench.budget import with_kept
+from pi_bench.config.plan import parse_latency
 from pi_bench.cost import Cost, predicted_ms
 from pi_bench.model.graph import load
 from pi_bench.protocols import registry
@@ -61,15 +62,15 @@ def card_of(make_result, model, tmp_path):
 def test_latencies(text, ms):
     if ms is None:
         with pytest.raises(ValueError, match="450ms"):
-            plan.parse_latency(text)
+            parse_latency(text)
     else:
-        assert plan.parse_latency(text) == ms
+        assert parse_latency(text) == ms
 
 
 @pytest.mark.parametrize("text", ["", "fast", "-2s", "0", "0ms", "2 h", "nan", "9" * 400, "\u0661s"])
 def test_what_is_no_latency_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="write 2s, 450ms or"):
-        plan.parse_latency(text)
+        parse_latency(text)
 
 
 def answered(capsys, *arguments):

@@ -2,14 +2,9 @@
 
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from masks.atomic_file import write_json
-from rlnet.models.words import BatchNormKind
-
-if TYPE_CHECKING:
-    from rlnet.models.elastic import Layers
-    from rlnet.models.network import ModeNetwork
 
 VERSION = 1
 LATER = {"later": True}  # of a field that older files have not: at its default it is left out, and their text stays the same
@@ -20,23 +15,10 @@ class Specification:
     """All that decides a network's architecture but its classes, its input's normalisation and its kind of batch norm.
 
     A subclass is a frozen dataclass of numbers, words, and tuples of them or of other such dataclasses; `family` is its name in
-    files. It checks itself: a specification that exists can be built.
+    files. It checks itself: a specification that exists can be built (`rlnet.models.building`).
     """
 
     family: ClassVar[str]
-
-    def build(
-        self,
-        num_classes: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        kind: BatchNormKind,
-        layers: "Layers | None" = None,
-    ) -> "ModeNetwork":
-        """The all-ReLU network with random weights. layers: what it is made of; `ELASTIC` makes it a supernet."""
-        from rlnet.models.building import build_specification  # specifications are read, checked and compared without torch
-
-        return build_specification(self, num_classes, mean, std, kind, layers)
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it; `rlnet.models.specifications.reading.parse` is the way back."""

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from rlnet.models import ModeNetwork
+from rlnet.models.building import build_specification
 from rlnet.models.specifications.cell import CellSpec
 from rlnet.models.specifications.cell_wiring import CODES, EDGES
 from rlnet.models.specifications.robnet import LARGE, repeated
@@ -38,7 +39,7 @@ def made(spec: CellSpec, kind: str = "dual", seed: int = 0, **options: object) -
     """As if trained: no batch norm is the identity, no two paths are alike."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = spec.build(5, (0.4,), (0.3,), kind, **options)
+        network = build_specification(spec, 5, (0.4,), (0.3,), kind, **options)
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.uniform_(-0.5, 0.5)

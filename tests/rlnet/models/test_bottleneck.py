@@ -9,6 +9,7 @@ from torch import nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from masks import find_sites
+from rlnet.models.building import build_specification
 from rlnet.models.specifications.bottleneck import BottleneckSpec, BottleneckStage
 from rlnet.models.specifications.reading import parse
 
@@ -23,7 +24,7 @@ def test_the_plain_ones_are_those_of_torchvision(generator: torch.Generator) -> 
         if name.endswith(("running_var", "running_mean")) or "bn" in name:
             tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
     stages = [BottleneckStage((64 * 2**i,) * (2 if i == 0 else 1), 256 * 2**i, 1 if i == 0 else 2) for i in range(4)]
-    network = BottleneckSpec(tuple(stages)).build(5, (0.0,) * 3, (1.0,) * 3, "single").eval()
+    network = build_specification(BottleneckSpec(tuple(stages)), 5, (0.0,) * 3, (1.0,) * 3, "single").eval()
     ours = {name: tensor for name, tensor in network.state_dict().items() if name not in ("mean", "std")}
     for target, source in zip(ours.values(), reference.state_dict().values(), strict=True):
         target.copy_(source)
@@ -34,7 +35,7 @@ def test_the_plain_ones_are_those_of_torchvision(generator: torch.Generator) -> 
 
 def test_the_residual_of_the_stem(generator: torch.Generator) -> None:
     """x + relu(conv(x)) between the two others."""
-    network = TINY.build(5, (0.4,), (0.3,), "single").eval()
+    network = build_specification(TINY, 5, (0.4,), (0.3,), "single").eval()
     images = torch.rand(2, 1, 8, 8, generator=generator)
     first, residual, last = network.stem.present()
     with torch.no_grad():
@@ -43,7 +44,7 @@ def test_the_residual_of_the_stem(generator: torch.Generator) -> None:
 
 
 def test_sites_and_stages() -> None:
-    network = TINY.build(5, (0.4,), (0.3,), "dual")
+    network = build_specification(TINY, 5, (0.4,), (0.3,), "dual")
     sites = find_sites(network, torch.zeros(1, 1, 8, 8))
     expected = {"stem.first.relu": (4, 8, 8), "stem.residual.relu": (4, 8, 8), "stem.last.relu": (6, 8, 8)}
     for block, mid in enumerate((3, 5)):
@@ -54,7 +55,7 @@ def test_sites_and_stages() -> None:
 
 
 def test_stem_stride() -> None:
-    network = replace(TINY, stem_stride=2).build(5, (0.4,), (0.3,), "dual")
+    network = build_specification(replace(TINY, stem_stride=2), 5, (0.4,), (0.3,), "dual")
     assert find_sites(network, torch.zeros(1, 1, 8, 8))["stem.first.relu"] == (4, 4, 4)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from rlnet.models import frozen
+from rlnet.models.building import build_specification
 from rlnet.models.elastic import ELASTIC, ElasticConv2d, ElasticLinear, activate, copy_part
 from rlnet.models.network import ModeNetwork
 from rlnet.models.specifications.specification import Specification
@@ -48,15 +49,15 @@ def supernets() -> dict[str, ModeNetwork]:
     for seed, (name, space) in enumerate(SPACES.items()):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            made[name] = as_trained(space.largest.build(CLASSES, MEAN, STD, "dual", ELASTIC), seed)
+            made[name] = as_trained(build_specification(space.largest, CLASSES, MEAN, STD, "dual", ELASTIC), seed)
     return made
 
 
 def part_of(supernet: ModeNetwork, spec: Specification) -> ModeNetwork:
     """Activates a specification's part and returns its static network with the supernet's weights."""
     with torch.device("meta"):
-        activate(supernet, spec.build(CLASSES, MEAN, STD, "dual"))
-    network = spec.build(CLASSES, MEAN, STD, "dual").double().eval()
+        activate(supernet, build_specification(spec, CLASSES, MEAN, STD, "dual"))
+    network = build_specification(spec, CLASSES, MEAN, STD, "dual").double().eval()
     copy_part(supernet, network)
     return network
 

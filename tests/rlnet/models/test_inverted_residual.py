@@ -15,6 +15,7 @@ from torchvision.models.mobilenetv3 import InvertedResidualConfig, MobileNetV3
 from masks import find_sites
 from rlnet.cli import command
 from rlnet.models import NetworkConfig, build
+from rlnet.models.building import build_specification
 from rlnet.models.inverted_residual import HSwish, add_first
 from rlnet.models.onnx_file import export
 from rlnet.models.specifications.inverted_residual import Block, InvertedResidualSpec, rounded
@@ -50,7 +51,7 @@ def test_published_mobilenets_are_those_of_torchvision(generator: torch.Generato
         c = block.out
     reference = MobileNetV3(settings, spec.head[1], 5, norm_layer=nn.BatchNorm2d)
     randomise(reference, generator)
-    network = spec.build(5, (0.0,) * 3, (1.0,) * 3, "single").eval()
+    network = build_specification(spec, 5, (0.0,) * 3, (1.0,) * 3, "single").eval()
     theirs = {name: tensor for name, tensor in reference.state_dict().items() if name != "classifier.0.bias"}
     reference.classifier[0].bias.data.zero_()
     ours = {name: tensor for name, tensor in network.state_dict().items() if name not in ("mean", "std")}
@@ -79,7 +80,7 @@ def test_a_sum_is_of_the_first_channels(generator: torch.Generator) -> None:
 
 
 def test_sites_and_stages() -> None:
-    network = TINY.build(5, *GREY, "dual")
+    network = build_specification(TINY, 5, *GREY, "dual")
     shapes = {"relu": (4, 4, 4), "stages.0.0.relu1": (8, 4, 4), "stages.0.0.relu2": (8, 4, 4)}
     shapes |= {"stages.0.1.relu1": (12, 4, 4), "stages.0.1.relu2": (12, 2, 2), "head_relu": (9, 2, 2)}
     assert find_sites(network, torch.zeros(1, 1, 8, 8)) == shapes

@@ -12,6 +12,7 @@ from rlnet.attacks import AttackConfig
 from rlnet.data import DataConfig
 from rlnet.models import ModeNetwork
 from rlnet.models.batch_norm import SyncedBatchNorm2d
+from rlnet.models.building import build_specification
 from rlnet.models.elastic import ELASTIC, activate
 from rlnet.models.specifications.specification import Specification
 from rlnet.nas import supernet as supernet_stage
@@ -34,7 +35,7 @@ IMAGES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 def trained_a_step(space: ProgressiveSpace) -> tuple[ModeNetwork, torch.optim.Optimizer]:
     """A supernet with statistics of its own in every batch norm, and an optimizer with momentum."""
     torch.manual_seed(0)
-    network = space.largest.build(10, (0.5,) * 3, (0.5,) * 3, "dual", ELASTIC)
+    network = build_specification(space.largest, 10, (0.5,) * 3, (0.5,) * 3, "dual", ELASTIC)
     for module in network.modules():
         if isinstance(module, SyncedBatchNorm2d):
             module.momentum = 1.0  # statistics are those of the last batch
@@ -56,7 +57,7 @@ def step(network: ModeNetwork, optimizer: torch.optim.Optimizer) -> None:
 
 def outline(spec: Specification) -> nn.Module:
     with torch.device("meta"):
-        return spec.build(10, (0.5,) * 3, (0.5,) * 3, "dual")
+        return build_specification(spec, 10, (0.5,) * 3, (0.5,) * 3, "dual")
 
 
 @torch.no_grad()

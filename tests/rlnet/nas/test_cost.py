@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from rlnet.models.building import build_specification
 from rlnet.models.specifications.inverted_residual import Block, InvertedResidualSpec
 from rlnet.models.specifications.published import mobilenet_v3
 from rlnet.models.specifications.specification import Specification
@@ -50,7 +51,7 @@ def test_the_papers_macs_count_biases_and_batch_norms(name: str, published: floa
     """RNAS-CL's numbers are thop's: three more for each output of a convolution."""
     spec, outputs = ZOO[name](), 0
     with torch.device("meta"):
-        network = spec.build(10, (0.5,) * 3, (0.5,) * 3, "single").eval()
+        network = build_specification(spec, 10, (0.5,) * 3, (0.5,) * 3, "single").eval()
 
     def note(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal outputs

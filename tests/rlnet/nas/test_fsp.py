@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from rlnet.attacks import AttackConfig, Pixels
+from rlnet.models.building import build_specification
 from rlnet.models.cell import CellNet
 from rlnet.models.specifications.cell import CellSpec
 from rlnet.models.specifications.cell_wiring import EDGES
@@ -18,7 +19,7 @@ SPEC = repeated(LARGE, channels=2, cells=4)
 
 def network(spec: CellSpec = SPEC) -> CellNet:
     torch.manual_seed(0)
-    return spec.build(5, (0.5,), (0.5,), "dual").eval()
+    return build_specification(spec, 5, (0.5,), (0.5,), "dual").eval()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from rlnet.models.building import build_specification
 from rlnet.models.elastic import copy_part
 from rlnet.nas.gumbel import Gate, gated, gumbel_noise, gumbel_softmax, temperature
 from rlnet.nas.rnas_cl import InvertedResidualSpace
@@ -21,10 +22,10 @@ SPACES = {
 def test_at_a_low_temperature_it_is_the_static_network(name: str, training: bool, generator: torch.Generator) -> None:
     """With the same weights, at the largest, the smallest and some other widths; batch statistics are the same, too."""
     space, x = SPACES[name], torch.rand(4, 3, 16, 16, generator=generator)
-    network = gated(space.largest.build(5, (0.5,) * 3, (0.5,) * 3, "dual").train(training), space)
+    network = gated(build_specification(space.largest, 5, (0.5,) * 3, (0.5,) * 3, "dual").train(training), space)
     mixed = tuple(i % n for i, n in enumerate(space.choices))
     for genes in (space.genes(space.largest), space.genes(space.smallest), mixed):
-        static = space.specification(genes).build(5, (0.5,) * 3, (0.5,) * 3, "dual").train(training)
+        static = build_specification(space.specification(genes), 5, (0.5,) * 3, (0.5,) * 3, "dual").train(training)
         copy_part(network.network, static)
         logits = [torch.eye(n)[gene] for n, gene in zip(space.choices, genes, strict=True)]
         network.take([gumbel_softmax(values, 0.01, None) for values in logits])

@@ -8,6 +8,7 @@ import torch
 from rlnet.attacks import AttackConfig
 from rlnet.data.batch import Batch
 from rlnet.models import NetworkConfig, build, frozen
+from rlnet.models.building import build_specification
 from rlnet.nas.guidance import Teacher
 from rlnet.nas.limits import Limits
 from rlnet.nas.relaxed_search import RelaxedObjective, decided, likeliest
@@ -30,7 +31,7 @@ def objective(limits: Limits = LIMITS, **options: object) -> RelaxedObjective:
     views = ViewMaker(("clean",), AttackConfig(), False, 0, torch.device("cpu"))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        student = SPACE.largest.build(5, *CHANNELS, "dual")
+        student = build_specification(SPACE.largest, 5, *CHANNELS, "dual")
     return RelaxedObjective(student, teacher, config, SPACE, limits, views, steps=5)
 
 

@@ -14,6 +14,7 @@ from rlnet.attacks import AttackConfig
 from rlnet.config import Config
 from rlnet.data import DataConfig
 from rlnet.models import NetworkConfig, frozen
+from rlnet.models.building import build_specification
 from rlnet.models.specifications.reading import read
 from rlnet.models.specifications.specification import Specification
 from rlnet.nas import supernet as supernet_stage
@@ -168,7 +169,7 @@ def test_families_train_and_are_judged(family: str, tmp_path: Path) -> None:
 def test_statistics_by_hand() -> None:
     """The normal path has the mean and variance of the clean images, whatever was there; the adversarial one others."""
     space = ResNet50Space(2, 2)
-    network = space.smallest.build(10, (0.5,) * 3, (0.5,) * 3, "dual").eval()
+    network = build_specification(space.smallest, 10, (0.5,) * 3, (0.5,) * 3, "dual").eval()
     x = torch.rand(12, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     compute = rlnet.nas.experiment.resolve("cpu", "fp32")
     batches = [(x[:8], torch.zeros(8, dtype=torch.int64)), (x[8:], torch.zeros(4, dtype=torch.int64))]

@@ -10,6 +10,7 @@ from distill import cac, trades_kl
 from rlnet.attacks import AttackConfig, Pixels
 from rlnet.data.batch import Batch
 from rlnet.models import ModeNetwork, NetworkConfig, build, frozen
+from rlnet.models.building import build_specification
 from rlnet.nas.guidance import Teacher, one_hot
 from rlnet.nas.rnas_cl import InvertedResidualSpace
 from rlnet.nas.tutor_config import TutorConfig
@@ -25,7 +26,7 @@ EPS = 16 / 255
 def student() -> ModeNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return SPACE.largest.build(5, *CHANNELS, "dual").train()
+        return build_specification(SPACE.largest, 5, *CHANNELS, "dual").train()
 
 
 def parts(student: ModeNetwork, kind: type[TutoredObjective], **options: object) -> TutoredObjective:

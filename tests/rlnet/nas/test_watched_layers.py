@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from rlnet.models import NetworkConfig, build
+from rlnet.models.building import build_specification
 from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.gumbel import gated
 from rlnet.nas.rnas_cl import InvertedResidualSpace
@@ -68,14 +69,14 @@ def test_an_activation_in_place_changes_nothing_that_was_kept() -> None:
 def test_units_of_published_students(name: str, units: int) -> None:
     """As many as the paper's code has."""
     with torch.device("meta"):
-        network = ZOO[name]().build(10, (0.5,) * 3, (0.5,) * 3, "single")
+        network = build_specification(ZOO[name](), 10, (0.5,) * 3, (0.5,) * 3, "single")
     found = list(student_units(network))
     assert len(found) == units and found[:4] == ["conv1", "stages.0.0.expand", "stages.0.0.depthwise", "stages.0.0.project"]
 
 
 def test_units_are_masked_while_widths_are_searched() -> None:
     space = InvertedResidualSpace((2,), ((4, 2),), stem=4)
-    network = gated(space.largest.build(10, (0.5,) * 3, (0.5,) * 3, "dual"), space)
+    network = gated(build_specification(space.largest, 10, (0.5,) * 3, (0.5,) * 3, "dual"), space)
     network.take([torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0])])
     units = student_units(network.network)
     with torch.no_grad(), watched_units(units) as maps:

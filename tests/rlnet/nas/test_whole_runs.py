@@ -1,8 +1,5 @@
 """Whole searches as commands: two ranks hold the same, and after kill -9 the same command ends as if nothing had been."""
 
-import os
-import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,11 +7,9 @@ import pytest
 
 from rlnet.nas.__main__ import main
 
+from ..forked import Forked
 from .searches import results
 
-pytestmark = pytest.mark.timeout(600)  # most of it starts processes
-
-SCRIPT = str(Path(__file__).parents[1] / "two_ranks.py")
 FAMILIES = {
     "proard": ("--max-relus=100k", "--evolution.population=2", "--evolution.generations=1"),
     "robnet": ("--max-relus=100k", "--space.cells=3", "--evolution.population=2", "--evolution.generations=1"),
@@ -32,27 +27,35 @@ def flags(family: str, runs: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_on_two_ranks(family: str, tmp_path: Path, torchrun: Callable[..., tuple[int, str, str]]) -> None:
-    code, out, err = torchrun(SCRIPT, "nas", *flags(family, tmp_path))
-    assert code == 0, err
-    assert (out + err).count("spec.json: ") == 1  # one rank speaks
+def test_on_two_ranks(family: str, tmp_path: Path, two_ranks: Callable[..., str]) -> None:
+    assert two_ranks("nas", *flags(family, tmp_path)).count("spec.json: ") == 1  # one rank speaks
     assert (tmp_path / "digits" / f"nas-{family}-100k" / "card.json").exists()
 
 
-def test_kill_dash_nine(tmp_path: Path, start: Callable[..., subprocess.Popen]) -> None:
+DEADLY = """
+import os, sys
+from rlnet.nas.__main__ import main
+from rlnet.progress import Bar
+note = Bar.note
+def last_note(bar, text):
+    note(bar, text)
+    if text.startswith("epoch "):
+        os.kill(os.getpid(), 9)
+Bar.note = last_note
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_kill_dash_nine(tmp_path: Path, fork: Callable[..., Forked]) -> None:
     """Of RNAS-CL, whose stages are most: after each line of progress, until there is none."""
     folder = Path("digits", "nas-rnas-cl-100k")
     assert main(flags("rnas-cl", tmp_path / "undisturbed")) == 0
-    kills = 0
-    while True:
-        process = start("-m", "rlnet.nas", *flags("rnas-cl", tmp_path / "killed"))
-        line = process.stderr.readline()
-        if (tmp_path / "killed" / folder / "card.json").exists():
-            break
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
-        assert process.returncode == -9, line
-        kills += 1
-    assert process.wait(timeout=60) == 0
-    assert kills == 4  # after the teacher's epoch, the search's, the training's and the fine-tuning's
+    for stage in ("teacher", "search", "training", "finetuning"):
+        process = fork("-c", DEADLY, *flags("rnas-cl", tmp_path / "killed"))
+        _, printed = process.communicate()
+        assert process.returncode == -9 and printed.splitlines()[-1].startswith(f"{stage}: epoch 1/1, "), printed
+    assert not (tmp_path / "killed" / folder / "card.json").exists()
+    process = fork("-c", DEADLY, *flags("rnas-cl", tmp_path / "killed"))
+    _, printed = process.communicate()
+    assert process.returncode == 0, printed
     assert results(tmp_path / "killed" / folder) == results(tmp_path / "undisturbed" / folder)

@@ -1,0 +1,1 @@
+"""What each command can be told: typed settings that are checked before anything heavy is loaded."""
