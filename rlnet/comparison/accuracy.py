@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from masks import linearize
+from rlnet.comparison.config import check_comparable
 from rlnet.comparison.intervals import mean_interval
 from rlnet.config import Config, plain
-from rlnet.reference import OURS, REFERENCE, VIEWS, Side
+from rlnet.reference import OURS, REFERENCE, Side
 from rlnet.stages.experiment import Experiment
 from rlnet.stages.mask_search import allocate, random_masks
 from rlnet.training.folder import StageFolder
@@ -55,29 +56,13 @@ def train_student(side: Side, experiment: Experiment, folder: Path) -> dict[str,
     return {"CA": accuracy["clean"], "AdvA": next(iter(accuracy["adversarial"].values()))}
 
 
-def _check(config: Config) -> None:
-    """Raises ValueError for what the reference steps do not know."""
-    unknown = {
-        f"views other than {', '.join(VIEWS)}": config.views != VIEWS,
-        "split_batch": config.split_batch,
-        "distillation.pram other than released": config.distillation.pram != "released",
-        "teacher_file": config.teacher_file is not None,
-        "search.masks_file": config.search.masks_file is not None,
-        "search.score other than mismatch": config.search.score != "mismatch",
-        "search.from_scratch": config.search.from_scratch,
-        "evaluation without attacks": not config.evaluation.attacks,
-    }
-    if found := [name for name, is_so in unknown.items() if is_so]:
-        raise ValueError(f"the accuracies are not compared for an experiment with {', '.join(found)}; leave that out")
-
-
 def compare(config: Config, seeds: int) -> dict[str, Any]:
     """Trains a student of each side for each of `seeds` seeds, from the configuration's on; returns part of a card.
 
     The configuration's `runs` is not used: the trainings leave nothing behind. Raises ValueError for a configuration that
     the reference steps do not know.
     """
-    _check(config)
+    check_comparable(config)
     found: dict[str, list[dict[str, float]]] = {"ours": [], "reference": []}
     for seed in range(config.seed, config.seed + seeds):
         for side in (OURS, REFERENCE):

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from rlnet.attacks.config import AttackConfig
 from rlnet.config import Config, SearchConfig
 from rlnet.evaluation.config import EvaluationConfig, corruption_names
 from rlnet.lists import Names
 from rlnet.models.config import NetworkConfig
+from rlnet.models.words import View
 from rlnet.training.schedule import TrainConfig
 
 
@@ -74,6 +75,8 @@ class BenchmarkConfig(StepsConfig):
         super().__post_init__()
         if self.seeds < 2:
             raise ValueError(f"seeds is {self.seeds}; a difference of means needs at least 2")
+        if self.accuracy:
+            check_comparable(self.experiment)
         check_output(self.output)
 
 
@@ -121,3 +124,19 @@ def check_output(output: Path | None) -> None:
     """Raises ValueError where a card could not be written, before anything is measured."""
     if output is not None and not output.parent.is_dir():
         raise ValueError(f"the folder of {output} does not exist; make it, or choose another --output")
+
+
+def check_comparable(config: Config) -> None:
+    """Raises ValueError for what the reference steps do not know."""
+    unknown = {
+        f"views other than {', '.join(get_args(View))}": config.views != get_args(View),
+        "split_batch": config.split_batch,
+        "distillation.pram other than released": config.distillation.pram != "released",
+        "teacher_file": config.teacher_file is not None,
+        "search.masks_file": config.search.masks_file is not None,
+        "search.score other than mismatch": config.search.score != "mismatch",
+        "search.from_scratch": config.search.from_scratch,
+        "evaluation without attacks": not config.evaluation.attacks,
+    }
+    if found := [name for name, is_so in unknown.items() if is_so]:
+        raise ValueError(f"the accuracies are not compared for an experiment with {', '.join(found)}; leave that out")

@@ -124,7 +124,7 @@ def test_torch_files_of_others(tmp_path: Path, foreign: Any) -> None:
 def test_files_that_are_no_torch_files(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "other.pt"
     path.write_bytes(content)
-    refuse(path, "is damaged or not a checkpoint of this program")
+    refuse(path, "is damaged or not a checkpoint of this program" if content else "is empty; name another file")
 
 
 def test_other_versions(tmp_path: Path, student: ModeNetwork) -> None:
