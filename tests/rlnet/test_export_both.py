@@ -97,8 +97,9 @@ def test_the_file_is_valid_and_says_what_it_holds(exported: Exported) -> None:
     assert (image.name, mode.name) == ("image", "mode")
     assert (mode.type.tensor_type.elem_type, len(mode.type.tensor_type.shape.dim)) == (onnx.TensorProto.INT64, 0)
     assert [dim.dim_param or dim.dim_value for dim in image.type.tensor_type.shape.dim] == ["batch", *SHAPE]
-    assert {entry.key: entry.value for entry in model.metadata_props} == {"modes": "normal,adversarial"}
-    assert not onnx.load(exported.one).metadata_props
+    said, of_one = ({entry.key: entry.value for entry in m.metadata_props} for m in (model, onnx.load(exported.one)))
+    assert said.pop("modes") == "normal,adversarial" and of_one.pop("rlnet.mode") in MODES
+    assert said == of_one  # sites, budget and masks, which the modes share
 
 
 def test_relus_and_masks_are_those_of_one_mode(exported: Exported) -> None:
@@ -159,10 +160,10 @@ def test_the_command(
     facts = Facts(NetworkConfig(width=4), "toy", tuple("abcde"), SHAPE, (0.4,), (0.3,))
     checkpoint.save(folder / "best.pt", to_content(network, facts))
     images = torch.rand(3, *SHAPE, generator=generator)
-    for flags, file in (([], folder / f"{stage}.onnx"), (["--output", str(folder / "b.onnx")], folder / "b.onnx")):
+    for flags, file in (([], folder / f"{stage}-both.onnx"), (["--output", str(folder / "b.onnx")], folder / "b.onnx")):
         assert main([str(folder), "--mode", "both", *flags]) == 0
-        assert capsys.readouterr().out.split() == [str(file)]
+        assert capsys.readouterr().out == f'{file}: both modes, chosen by its input "mode"\n'
         for number, mode in enumerate(MODES):
             with torch.no_grad():
                 torch.testing.assert_close(run(file, images, number), network(images, mode=mode), rtol=1e-4, atol=1e-4)
-    assert {file.name for file in folder.iterdir()} == {"best.pt", f"{stage}.onnx", "b.onnx"}
+    assert {file.name for file in folder.iterdir()} == {"best.pt", f"{stage}-both.onnx", "b.onnx"}
