@@ -78,7 +78,9 @@ def test_pgd(beside: Callable[[int], Beside]) -> None:
     assert b.ours(named("pgd-20")) == pytest.approx(b.theirs(theirs), abs=6)
 
 
-@pytest.mark.filterwarnings("ignore:there are . points with zero gradient")  # of DLR, where the right class has become the third
+@pytest.mark.filterwarnings(
+    "ignore:there are . points with zero gradient"
+)  # of DLR, where the right class has become the third
 @pytest.mark.parametrize("loss", ["ce", "dlr"])
 def test_apgd(beside: Callable[[int], Beside], loss: str) -> None:
     b = beside(200)

@@ -116,7 +116,8 @@ def test_the_table_has_every_number_of_every_mode(full_card: dict[str, Any]) -> 
         found = [mode["clean"], *mode["adversarial"].values(), mode["worst_case"]]
         assert name in text and all(f"{value['accuracy']:.1%}" in text for value in found)
         assert f"{mode['corrupted']:.1%}" in text and f"{mode['mce']:.1%}" in text
-    assert "eps 8/255" in text and "made here" in text and "PGD-2+SQUARE-20" in text and "80 attacked" in text
+    assert "eps 8/255" in text and "made here" in text and "PGD-2+SQUARE-20" in text
+    assert "80 test images each" in " ".join(text.split())
 
 
 def test_the_table_of_crafted_images(full_card: dict[str, Any]) -> None:

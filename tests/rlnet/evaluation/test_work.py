@@ -113,13 +113,15 @@ def test_what_was_added_is_on_the_disk_at_once(tmp_path: Path) -> None:
 def test_a_fingerprint_changes_with_every_weight_statistic_and_mask(trained: Any) -> None:
     fingerprints = {fingerprint(trained.network), fingerprint(copy.deepcopy(trained.network))}
     assert len(fingerprints) == 1
-    names = list(trained.network.state_dict())
-    for name in (names[0], names[-1], *(name for name in names if "running_var" in name or "mask" in name)):
-        network = copy.deepcopy(trained.network)
-        tensor = network.state_dict()[name]
-        tensor.view(-1)[0] = ~tensor.view(-1)[0] if tensor.dtype == torch.bool else tensor.view(-1)[0] + 1
-        fingerprints.add(fingerprint(network))
-    assert len(fingerprints) > 20
+    changed = [copy.deepcopy(trained.network) for _ in range(len(trained.network.state_dict()) + 2)]
+    for network, name in zip(changed, trained.network.state_dict(), strict=False):
+        network.state_dict()[name][(0,) * trained.network.state_dict()[name].ndim] += 1
+    for network, site in zip(changed[-2:], ("relu1", "relu2"), strict=True):
+        mask = network.get_submodule(site).mask
+        mask[0, 0, 0] = ~mask[0, 0, 0]
+        network.get_submodule(site).mask = mask
+    fingerprints.update(map(fingerprint, changed))
+    assert len(fingerprints) == 1 + len(changed)
 
 
 def all_keys() -> list[str]:

@@ -72,26 +72,29 @@ def test_stages_end_at_sites(spec: CellSpec) -> None:
         ]
 
 
-@pytest.mark.parametrize("codes", [LARGE, GAPS], ids=["large", "gaps"])
+@pytest.mark.parametrize(
+    ("codes", "cells", "mode"),
+    [(LARGE, 1, "both"), (GAPS, 2, "normal"), (GAPS, 2, "both")],
+    ids=["large", "gaps", "gaps, both"],
+)
 def test_files_for_onnxruntime_and_for_secure_protocols(
-    codes: tuple[str, ...], tmp_path: Path, generator: torch.Generator
+    codes: tuple[str, ...], cells: int, mode: str, tmp_path: Path, generator: torch.Generator
 ) -> None:
-    spec = repeated(codes, channels=2, cells=2)
+    spec = repeated(codes, channels=2, cells=cells)
     network, path = made(spec), tmp_path / "student.onnx"
     images = torch.rand(3, *SHAPE, generator=generator)
     with torch.no_grad():
         expected = [network(images, mode) for mode in ("normal", "adversarial")]
     relus = [c * h * w for c, h, w in find_sites(network, images).values()]
-    for mode in ("normal", "both"):
-        export(network, SHAPE, path, mode)
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        for number in (0, 1) if mode == "both" else (0,):
-            selected = {"mode": np.array(number)} if mode == "both" else {}
-            (found,) = session.run(["logits"], {"image": images.numpy(), **selected})
-            torch.testing.assert_close(torch.from_numpy(found), expected[number], rtol=1e-4, atol=1e-4)
-        model = graph.load(path)
-        graph.refuse_unknown(model)
-        operations = model.architecture.operations
-        assert Counter(operation.size for operation in operations if isinstance(operation, ReLU)) == Counter(relus)
-        convolved = sum(operation.macs for operation in operations if not operation.name.startswith("node_mul"))
-        assert convolved == cost(spec, SHAPE, 5).macs  # a node that nothing reaches is a map times 0
+    export(network, SHAPE, path, mode)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for number in (0, 1) if mode == "both" else (0,):
+        selected = {"mode": np.array(number)} if mode == "both" else {}
+        (found,) = session.run(["logits"], {"image": images.numpy(), **selected})
+        torch.testing.assert_close(torch.from_numpy(found), expected[number], rtol=1e-4, atol=1e-4)
+    model = graph.load(path)
+    graph.refuse_unknown(model)
+    operations = model.architecture.operations
+    assert Counter(operation.size for operation in operations if isinstance(operation, ReLU)) == Counter(relus)
+    convolved = sum(operation.macs for operation in operations if not operation.name.startswith("node_mul"))
+    assert convolved == cost(spec, SHAPE, 5).macs  # a node that nothing reaches is a map times 0

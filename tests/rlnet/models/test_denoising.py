@@ -18,7 +18,7 @@ from rlnet.models.specifications.robnet import LARGE, repeated
 from rlnet.models.specifications.zoo import ZOO
 from rlnet.nas.cost import cost
 
-from .cells import SHAPE, TINY, made
+from .cells import COPIES, SHAPE, TINY, made
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ def test_sub_networks_of_a_supernet(name: str, generator: torch.Generator) -> No
 @pytest.mark.parametrize("name", FILTERS)
 def test_files_for_secure_protocols(name: str, tmp_path: Path) -> None:
     """The mean is a convolution to them; what multiplies secrets is refused by name."""
-    network, path = made(replace(repeated(LARGE, 2, 2), denoise=name)), tmp_path / "student.onnx"
+    network, path = made(replace(repeated(COPIES, 2, 2), denoise=name)), tmp_path / "student.onnx"
+    assert len(network.denoise.active) == 2
     export(network, SHAPE, path, "normal")
     model = graph.load(path)
     if name == "mean":

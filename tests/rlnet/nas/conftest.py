@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import rlnet.nas.experiment
 from rlnet.data import Dataset
+from rlnet.nas import predictor_picture, tutor_picture, whole
 
 
 class Unread:
@@ -35,3 +37,10 @@ def no_test_set() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rlnet.nas.experiment, "load", without_test_set)
         yield
+
+
+@pytest.fixture(autouse=True)
+def empty_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are empty files, for they take as long as the rest of a tiny search; those of a module's first one are drawn."""
+    for module in (whole, tutor_picture, predictor_picture):
+        monkeypatch.setattr(module, "write_figure", lambda figure, path: Path(path).touch())

@@ -19,9 +19,10 @@ FAMILIES = {
 
 def flags(family: str, runs: Path) -> list[str]:
     """A search of one epoch a stage on 80 digits."""
-    data = ("--data.train_limit=80", "--data.validation=0.2", "--evolution.calibration_images=32", "--attack.steps=1")
+    data = ("--data.train_limit=80", "--data.validation=0.2", "--evolution.calibration_images=16", "--attack.steps=1")
     stages = ("largest", "supernet", *(f"tutor.{stage}" for stage in ("teaching", "search", "training", "finetuning")))
-    short = [f"--{stage}.{name}" for stage in stages for name in ("epochs=1", "batch_size=32")]
+    short = [f"--{stage}.{name}" for stage in stages for name in ("epochs=1", "batch_size=64")]
+    short += ["--tutor.search.batch_size=32"]  # a search alternates between two steps
     common = ("--device=cpu", "--precision=fp32", "--largest.warmup_epochs=0", "--supernet.sampling=random")
     return [f"--family={family}", f"--runs={runs}", *data, *common, *short, *FAMILIES[family]]
 

@@ -1,4 +1,4 @@
-"""One tiny experiment for all tests of the pipeline: ResNet-18 of width 4, 200 digits, two epochs a stage, seconds in all."""
+"""One tiny experiment for all tests of the pipeline: ResNet-18 of width 4, 100 digits, two epochs of two batches a stage."""
 
 import dataclasses
 import json
@@ -22,15 +22,15 @@ TINY = Config(
     relu_budget="36%",
     device="cpu",
     precision="fp32",
-    data=DataConfig(train_limit=200, test_limit=60),
-    network=NetworkConfig(width=4),
+    data=DataConfig(train_limit=100, test_limit=40),
+    network=NetworkConfig(width=4, stem_stride=2),
     attack=AttackConfig(steps=1),
-    teacher=TrainConfig(epochs=2, batch_size=64, lr=0.1),
-    search=SearchConfig(epochs=2, batch_size=64, lr=0.02, settle=0.0),
-    finetune=TrainConfig(epochs=2, batch_size=64, lr=0.05),
+    teacher=TrainConfig(epochs=2, batch_size=32, lr=0.1),
+    search=SearchConfig(epochs=2, batch_size=32, lr=0.02, settle=0.0),
+    finetune=TrainConfig(epochs=2, batch_size=32, lr=0.002),
     evaluation=EvaluationConfig(attacks=("pgd-2",), corruptions=()),
 )
-STAGES = ("teacher", "relu-12534/masks", "relu-12534/student")  # 36% of 34,816 ReLUs
+STAGES = ("teacher", "relu-3133/masks", "relu-3133/student")  # 36% of 8,704 ReLUs
 
 
 def flags_of(value: Any, prefix: str = "") -> list[str]:

@@ -21,7 +21,7 @@ from rlnet.finetune import finetune, main
 from rlnet.mask_search import search_masks
 from rlnet.teacher import train_teacher
 
-TOTAL, BUDGET = 34_816, 12_534  # ResNet-18 at width 4: 557,056 / 16; 36% of it, rounded
+TOTAL, BUDGET = 8_704, 3_133  # ResNet-18 at width 4, stride 2: 557,056 / 16 / 4; 36% of it, rounded
 PICTURES = {"losses.png", "relus.png", "masks.png", "batch_norm.png"}
 FILES = {"config.yaml", "images.json", "metrics.jsonl", "last.pt", "best.pt", "card.json"}
 
@@ -88,17 +88,17 @@ def test_student_card(card: dict) -> None:
         *("hardware", "seconds", "precision", "evaluation", "data", "switch"),
     }
     assert card["kind"] == "student" and card["dataset"] == "digits" and card["seed"] == 0
-    network = {"name": "resnet18", "width": 4, "batch_norm": "dual", "stem_stride": 1, "spec": None}
+    network = {"name": "resnet18", "width": 4, "batch_norm": "dual", "stem_stride": 2, "spec": None}
     assert card["network"] == network
     assert isinstance(card["command"], str) and (card["commit"] is None or isinstance(card["commit"], str))
     assert torch.__version__.startswith(card["versions"]["torch"])
     assert card["hardware"]["device"] == "cpu" and card["hardware"]["threads"] == 1
     assert {part: card["data"][part] for part in ("train", "validation", "test")} == {
-        "train": 180,
-        "validation": 20,
-        "test": 60,
+        "train": 90,
+        "validation": 10,
+        "test": 40,
     }
-    assert card["switch"]["held_out"]["n"] == 20
+    assert card["switch"]["held_out"]["n"] == 10
     assert set(card["seconds"]) == {"teacher", "masks", "student", "evaluation"}
     assert all(isinstance(seconds, float) and seconds > 0 for seconds in card["seconds"].values())
 
@@ -108,7 +108,7 @@ def test_relus_of_the_card(card: dict) -> None:
     assert set(relu) == {"total", "budget", "kept", "sites"}
     assert (relu["total"], relu["budget"], relu["kept"]) == (TOTAL, BUDGET, BUDGET)
     assert len(relu["sites"]) == 17
-    assert relu["sites"]["layer1.0.relu1"]["total"] == 4 * 32 * 32
+    assert relu["sites"]["layer1.0.relu1"]["total"] == 4 * 16 * 16
     assert sum(site["total"] for site in relu["sites"].values()) == TOTAL
     assert sum(site["kept"] for site in relu["sites"].values()) == BUDGET
     assert all(set(site) == {"total", "kept"} and 0 <= site["kept"] <= site["total"] for site in relu["sites"].values())
@@ -119,7 +119,7 @@ def test_accuracies_are_fractions_of_the_images(card: dict) -> None:
         assert set(accuracy) == {"clean", "corrupted", "adversarial"}
         assert list(accuracy["adversarial"]) == ["pgd-2", "pgd-1"]
         for value, count in (
-            (accuracy["clean"], 60),
+            (accuracy["clean"], 40),
             (accuracy["corrupted"], 2 * 15 * 5),
             *((value, 20) for value in accuracy["adversarial"].values()),
         ):
@@ -139,7 +139,7 @@ def test_cards_configurations_and_mask_file_agree(finished: Path, card: dict) ->
     student = get_masks(rlnet.load(finished / f"relu-{BUDGET}/student"))
     assert list(student) == list(masks) and all(torch.equal(student[name], masks[name]) for name in masks)
     configuration = yaml.safe_load((finished / f"relu-{BUDGET}/student/config.yaml").read_text())
-    assert configuration["budget"] == BUDGET and configuration["finetune"]["lr"] == 0.05
+    assert configuration["budget"] == BUDGET and configuration["finetune"]["lr"] == 0.002
 
 
 def test_a_student_loads_in_one_line(finished: Path, images: torch.Tensor) -> None:
@@ -180,7 +180,7 @@ def test_a_finished_run_only_prints_its_table(
     assert main(flags(finished.parent, evaluation=evaluation, tensorboard=True, **epochs)) == 0
     assert snapshot(finished) == before
     printed = capsys.readouterr()
-    for text in ("34,816", "12,534", f"{card['accuracy']['clean']:.1%}", f"{card['teacher']['clean']:.1%}", "PGD-2"):
+    for text in ("8,704", "3,133", f"{card['accuracy']['clean']:.1%}", f"{card['teacher']['clean']:.1%}", "PGD-2"):
         assert text in printed.out
     assert f"{finished}/relu-{BUDGET}/student" in printed.out
     (line,) = printed.err.splitlines()  # what it is about to do
@@ -203,7 +203,11 @@ def test_another_evaluation_measures_anew_and_trains_nothing(
     assert changed == {"digits/teacher/card.json", f"digits/relu-{BUDGET}/student/card.json"}
 
 
-TOTALS = {"resnet18": TOTAL, "resnet34": 966_656 // 16, "wrn22-8": 16_384 + 4 * 10_752}  # WRN: 16 stem channels of any width
+TOTALS = {
+    "resnet18": TOTAL,
+    "resnet34": 966_656 // 16 // 4,
+    "wrn22-8": 16_384 // 4 + 10_752,
+}  # WRN: 16 stem channels of any width
 
 
 @pytest.mark.parametrize(
@@ -221,8 +225,8 @@ def test_budgets_are_kept_exactly_and_reuse_the_teacher(
     count: Callable[[int], int],
 ) -> None:
     runs = tmp_path_factory.getbasetemp() / "budgets"
-    short = {name: {"epochs": 1} for name in ("teacher", "search", "finetune")}
-    config = tiny(runs, name=network, relu_budget=text, network={"name": network}, data={"train_limit": 100}, **short)
+    few, short = {"train_limit": 50, "validation": 0.2}, {name: {"epochs": 1} for name in ("teacher", "search", "finetune")}
+    config = tiny(runs, name=network, relu_budget=text, network={"name": network}, data=few, **short)
     train_teacher(config)
     before = snapshot(runs / network / "teacher")
     student = finetune(config)
@@ -261,7 +265,7 @@ def test_masks_and_teacher_from_files(
         ({"distillation": {"pram": "printed", "beta": 1.0}, "network": {"batch_norm": "triple"}}, 8),
         ({"distillation": {"beta": 0.0}, "search": {"sensitivity": "resnet18-25k"}}, 6),
         ({"views": ("clean",), "network": {"batch_norm": "single"}}, 3),
-        ({"views": ("clean", "adversarial"), "network": {"stem_stride": 2}, "relu_budget": 500}, 5),
+        ({"views": ("clean", "adversarial"), "network": {"stem_stride": 1}, "relu_budget": 500}, 5),
     ],
 )
 def test_options_run(tmp_path: Path, tiny: Callable[..., Config], no_pictures: None, changes: dict, student_terms: int) -> None:

@@ -17,7 +17,7 @@ from rlnet.teacher import train_teacher
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
-MASKS = "digits/relu-12534/masks/masks.json"
+MASKS = "digits/relu-3133/masks/masks.json"
 
 
 def test_the_same_seed_twice(
@@ -57,9 +57,9 @@ def test_another_seed(tmp_path: Path, tiny: Callable[..., Config], uninterrupted
     assert not torch.equal(batches[0].x, batches[1].x)
     student = finetune(config)
     masks, others = load_masks(tmp_path / MASKS), load_masks(uninterrupted / MASKS)
-    assert sum(int((masks[name] ^ others[name]).sum()) for name in masks) > 1000
-    assert sum(int(mask.sum()) for mask in masks.values()) == 12_534
-    other = rlnet.load(uninterrupted / "digits/relu-12534")
+    assert sum(int((masks[name] ^ others[name]).sum()) for name in masks) > 300
+    assert sum(int(mask.sum()) for mask in masks.values()) == 3_133
+    other = rlnet.load(uninterrupted / "digits/relu-3133")
     assert not torch.equal(student.network.fc.weight, other.fc.weight)
     losses = [
         json.loads((runs / "digits/teacher/metrics.jsonl").read_text().splitlines()[0])["loss"]
@@ -74,7 +74,7 @@ def test_epochs_differ_within_a_run(tmp_path: Path, tiny: Callable[..., Config])
     batches = experiment.batches(experiment.config.teacher)
     first, second = (next(iter(batches.epoch(epoch))) for epoch in (0, 1))
     assert not torch.equal(first.index, second.index)
-    whole = experiment.batches(tiny(tmp_path, teacher={"batch_size": 180}).teacher)
+    whole = experiment.batches(tiny(tmp_path, teacher={"batch_size": 90}).teacher)
     by_epoch = [next(iter(whole.epoch(epoch))) for epoch in (0, 1)]
     in_order = [(batch.x[batch.index.argsort()], batch.x_augmented[batch.index.argsort()]) for batch in by_epoch]
     for ours, theirs in zip(*in_order, strict=True):

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,23 +11,33 @@ from rlnet import calibrate, evaluate
 from rlnet.finetune import main
 from rlnet.training.ownership import FILE, owning
 
-STUDENT = "digits/relu-12534/student"
+STUDENT = "digits/relu-3133/student"
 QUICK = ["--attacks=pgd-1", "--corruptions=none", "--curve=none", "--device=cpu"]
 
 
-def until_exists(path: Path, process: subprocess.Popen) -> None:
-    while not path.exists():
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
+WAITING = """
+import signal, sys
+from rlnet.finetune import main
+from rlnet.stages.teacher import TeacherObjective
+terms = TeacherObjective.terms
+def waiting(objective, batch, epoch, step):
+    if epoch == 1:
+        print("waiting", flush=True)
+        signal.pause()
+    return terms(objective, batch, epoch, step)
+TeacherObjective.terms = waiting
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_a_second_run_is_refused_and_takes_over_from_a_killed_one(
     tmp_path: Path, flags: Callable[..., list[str]], start: Callable[..., subprocess.Popen], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = flags(tmp_path, finetune={"epochs": 20})  # so that it still runs while the other one looks
-    first = start("-m", "rlnet.finetune", *arguments)
-    until_exists(tmp_path / "digits/teacher/last.pt", first)
+    arguments = flags(tmp_path)
+    first = start("-c", WAITING, *arguments)
+    assert first.stdout.readline() == "waiting\n"
+    assert (tmp_path / "digits/teacher/last.pt").exists()
     assert (tmp_path / STUDENT / FILE).exists()  # all that it will write to is its own from the start
     assert main(arguments) == 2
     line = capsys.readouterr().err.splitlines()[-1]

@@ -27,6 +27,8 @@ from rlnet.stages.teacher import TeacherObjective
 from rlnet.training.distillation import StudentObjective
 from rlnet.training.ownership import FILE
 
+from ..forked import Forked
+
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
@@ -110,7 +112,7 @@ def test_the_disk_is_full_at_every_write(
     monkeypatch.setattr(masks.atomic_file.os, "replace", fail_once)
     assert run_to_the_end(flags(tmp_path), tmp_path, 2) == len(failed)
     assert {path.relative_to(tmp_path) for path, _ in failed} == {
-        path.relative_to(tmp_path) for path in (tmp_path / "digits/relu-12534").rglob("*") if path.is_file()
+        path.relative_to(tmp_path) for path in (tmp_path / "digits/relu-3133").rglob("*") if path.is_file()
     }
     assert capsys.readouterr().err.count("No space left on device; nothing was lost") == len(failed)
     same_run(tmp_path, uninterrupted)
@@ -189,7 +191,7 @@ def test_interrupted_while_exporting(
 ) -> None:
     """A student has no card before its ONNX file and pictures are there."""
     shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
-    card = tmp_path / "digits/relu-12534/student/card.json"
+    card = tmp_path / "digits/relu-3133/student/card.json"
     card.unlink()
     exported = []
 
@@ -207,31 +209,42 @@ def test_interrupted_while_exporting(
     same_run(tmp_path, uninterrupted)
 
 
+STRUCK = """
+import os, sys
+from rlnet.finetune import main
+from rlnet.stages.teacher import TeacherObjective
+terms = TeacherObjective.terms
+def struck(objective, batch, epoch, step):
+    if (epoch, step) == (1, 1):
+        os.killpg(0, int(sys.argv[1]))
+    return terms(objective, batch, epoch, step)
+TeacherObjective.terms = struck
+sys.exit(main(sys.argv[2:]))
+"""
+
+
 @pytest.mark.parametrize(("number", "code", "workers"), [(signal.SIGKILL, -9, 0), (signal.SIGINT, 130, 1)])
 def test_a_real_signal_within_an_epoch(
     tmp_path: Path,
     flags: Callable[..., list[str]],
     uninterrupted: Path,
     same_run: Callable[[Path, Path], None],
-    start: Callable[..., subprocess.Popen],
+    fork: Callable[..., Forked],
     number: signal.Signals,
     code: int,
     workers: int,
 ) -> None:
-    """kill -9, and Ctrl-C to a process and its worker processes, after the first epoch."""
-    process = start("-m", "rlnet.finetune", *flags(tmp_path, workers=workers))
-    process.stderr.readline()  # what it is about to do
-    line = process.stderr.readline()
-    os.killpg(process.pid, number)
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == code, line + rest
-    assert line.startswith("teacher: epoch 1/2, ")
+    """kill -9, and Ctrl-C to a process and its worker processes, within the second epoch."""
+    process = fork("-c", STRUCK, str(number.value), *flags(tmp_path, workers=workers))
+    _, printed = process.communicate()
+    assert process.returncode == code, printed
+    assert printed.count("teacher: epoch ") == printed.count("teacher: epoch 1/2, ") == 1
     if number == signal.SIGINT:
-        assert rest.splitlines()[-1] == "interrupted; the same command continues where this one stopped"
-        assert "Traceback" not in rest
+        assert printed.splitlines()[-1] == "interrupted; the same command continues where this one stopped"
+        assert "Traceback" not in printed
         assert_nothing_is_half_written(tmp_path)
-        assert not (tmp_path / "digits/relu-12534").exists()
-    assert not [path for path in (tmp_path / "digits/relu-12534").rglob("*") if path.is_file() and path.name != FILE]
+        assert not (tmp_path / "digits/relu-3133").exists()
+    assert not [path for path in (tmp_path / "digits/relu-3133").rglob("*") if path.is_file() and path.name != FILE]
     assert main(flags(tmp_path)) == 0
     same_run(tmp_path, uninterrupted)
 
@@ -245,7 +258,7 @@ def test_what_a_killed_writer_left_is_removed(
 ) -> None:
     """kill -9 within a write leaves the old version; the next start that writes there removes half a file, whosever it was."""
     shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
-    best = tmp_path / "digits/relu-12534/masks/best.pt"
+    best = tmp_path / "digits/relu-3133/masks/best.pt"
     writer = (
         "import os, pathlib, runpy, sys\n"
         "def write(file): file.write(b'half'); file.flush(); os.kill(os.getpid(), 9)\n"
